@@ -1,0 +1,43 @@
+# make demo, make test and make check each work on a fresh clone with Python 3.11, make and a package index.
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+AREAS := corruptions metrics defenses datasets benchmarks
+
+.PHONY: demo test test-all test-opencv4 check format clean
+
+demo: $(INSTALLED)
+	$(BIN)/stormbench demo
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-all: $(INSTALLED)
+	$(BIN)/python -m pytest $(ARGS)
+
+# The pixel tests once more, under the last OpenCV of the 4 line (constraints.txt holds the 5 line).
+test-opencv4: $(INSTALLED)
+	$(PYTHON) -m venv --system-site-packages .venv-opencv4
+	echo "import site; site.addsitedir('$(abspath $(VENV))/lib/python3.11/site-packages')" > .venv-opencv4/lib/python3.11/site-packages/zz_base.pth
+	.venv-opencv4/bin/pip install -q --no-deps opencv-python==4.13.0.92
+	.venv-opencv4/bin/python -m pytest -m "not slow" tests/corruptions $(ARGS)
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	rm -rf build/typed && mkdir -p build/typed/stormbench
+	ln -s $(addprefix $(CURDIR)/,$(wildcard core/*) $(AREAS)) build/typed/stormbench
+	MYPYPATH=build/typed $(BIN)/mypy
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(INSTALLED): setup.cfg pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q -c constraints.txt -e '.[test,check]'
+	touch $@
+
+clean:
+	rm -rf .venv .venv-opencv4 build *.egg-info

@@ -1,0 +1,71 @@
+"""Runs a task over items, in this process or in worker processes. Nothing else in the project knows which."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from itertools import islice
+from multiprocessing.connection import wait as wait_for
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
+
+
+def run(task: Callable[[Item], Outcome], items: Iterable[Item], *, workers: int) -> Iterator[tuple[Item, Outcome]]:
+    """Calls ``task`` on every item and yields ``(item, outcome)`` as they finish, in no fixed order.
+
+    Args:
+        task: a callable that can be pickled; it is sent to each worker once, so whatever it caches on itself (a
+            model) lives as long as the worker.
+        items: small and picklable; taken as workers come free, so there may be any number of them.
+        workers: 0 or 1 for this process, else the number of worker processes.
+
+    Raises:
+        Exception: the first error of any task; unfinished items are then given up.
+    """
+    if workers <= 1:
+        yield from ((item, task(item)) for item in items)
+        return
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker, (task,))
+    try:
+        yield from _as_completed(pool, iter(items), in_flight=2 * workers)
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in list(pool._processes.values()):
+            process.terminate()
+        raise
+    pool.shutdown()
+
+
+def _as_completed(pool: ProcessPoolExecutor, items: Iterator[Item], in_flight: int) -> Iterator[tuple[Item, Any]]:
+    pending: dict[Future[Any], Item] = {pool.submit(_call, item): item for item in islice(items, in_flight)}
+    while pending:
+        for future in wait(pending, return_when=FIRST_COMPLETED).done:
+            item = pending.pop(future)
+            pending.update({pool.submit(_call, fresh): fresh for fresh in islice(items, 1)})
+            yield item, future.result()
+
+
+_task: Callable[[Any], Any]
+
+
+def _start_worker(task: Callable[[Any], Any]) -> None:
+    global _task  # noqa: PLW0603 - a worker process runs one task for life
+    _task = task
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when an interrupt ends the run
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    """A killed parent must not leave workers behind."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait_for([parent.sentinel])
+    os._exit(1)
+
+
+def _call(item: Any) -> Any:
+    return _task(item)
