@@ -1,0 +1,1 @@
+"""Arithmetic shared by the corruptions and the perturbations: plain arrays and numbers in, arrays out."""

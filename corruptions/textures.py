@@ -1,0 +1,78 @@
+"""The photographs of frost."""
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
+from types import MappingProxyType
+
+from stormbench.corruptions.opencv import cv2
+from stormbench.corruptions.pixels import Pixels
+from stormbench.errors import MissingDependencyError
+
+FOLDER_VARIABLE = "STORMBENCH_FROST"
+
+DIGESTS: Mapping[str, str] = MappingProxyType(
+    {
+        "frost1.png": "ffb26b98c3661d09",
+        "frost2.png": "9a80d65685a979b6",
+        "frost3.png": "9a80d65685a979b6",
+        "frost4.jpg": "bfb85585cb67e1d2",
+        "frost5.jpg": "b5f450aa8eecd8fe",
+    }
+)
+"""The five that the reference ever selects, with the first 16 digits of SHA-256 over their decoded BGR pixels.
+
+The sixth file of the collection is never used, and frost2 and frost3 hold the same pixels.
+"""
+
+
+@cache
+def frost_texture(number: int, scale: float) -> Pixels:
+    """One texture, decoded, checked and shrunk; kept for the rest of the process.
+
+    Args:
+        number: 0..4.
+        scale: both sides are resized by it (bilinear), 1.0 leaves them.
+
+    Returns:
+        uint8 RGB array, read-only.
+
+    Raises:
+        MissingDependencyError: the file is missing or is not the reference's.
+    """
+    name = list(DIGESTS)[number]
+    path = _folder() / name
+    texture = cv2.imread(str(path)) if path.is_file() else None
+    if texture is None:
+        raise MissingDependencyError(f"frost needs the texture {name}, which is not at {path.parent}; {_REMEDY}")
+    digest = sha256(texture.tobytes()).hexdigest()[:16]
+    if digest != DIGESTS[name]:
+        raise MissingDependencyError(
+            f"{path} is not the reference's texture: its pixels have digest {digest}, wanted {DIGESTS[name]}; {_REMEDY}"
+        )
+    if scale != 1.0:
+        texture = cv2.resize(texture, (0, 0), fx=scale, fy=scale)
+    colours: Pixels = texture[:, :, ::-1].copy()
+    colours.setflags(write=False)
+    return colours
+
+
+_REMEDY = (
+    "run: pip install imagecorruptions-imaug (it ships them), "
+    f"or name a folder that holds frost1.png .. frost5.jpg of hendrycks/robustness in the environment variable {FOLDER_VARIABLE}"
+)
+
+
+def _folder() -> Path:
+    """Where the textures lie: the user's folder, or the data files of imagecorruptions-imaug, whose code is not imported."""
+    if named := os.environ.get(FOLDER_VARIABLE):
+        return Path(named)
+    package = find_spec("imagecorruptions")
+    if package is None or package.origin is None:
+        raise MissingDependencyError(
+            f"frost needs five textures, and imagecorruptions-imaug is not installed; {_REMEDY}"
+        )
+    return Path(package.origin).parent / "frost"
