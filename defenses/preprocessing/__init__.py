@@ -1,0 +1,3 @@
+"""Pre-processing defenses, one file each, each from its paper."""
+
+__all__: list[str] = []
