@@ -35,8 +35,9 @@ class UnknownNameError(InputError, KeyError):
 
     def __init__(self, kind: str, name: object, known: Iterable[str]) -> None:
         names = sorted(known)
-        near = get_close_matches(str(name), names, n=3) or names
-        super().__init__(f"there is no {kind} named {name!r}; {'did you mean' if near is not names else 'there are'}: {', '.join(near)}")
+        near = get_close_matches(str(name), names, n=3)
+        advice = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(names)}"
+        super().__init__(f"there is no {kind} named {name!r}; {advice}")
 
     __str__ = Exception.__str__  # KeyError would show the message in quotes
 

@@ -53,7 +53,7 @@ _task: Callable[[Any], Any]
 
 
 def _start_worker(task: Callable[[Any], Any]) -> None:
-    global _task  # noqa: PLW0603 - a worker process runs one task for life
+    global _task
     _task = task
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when an interrupt ends the run
     threading.Thread(target=_die_with_parent, daemon=True).start()

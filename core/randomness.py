@@ -43,5 +43,5 @@ def stream(seed: int, name: str, severity: int, key: str) -> Generator:
         >>> bool(a.random() == b.random())
         True
     """
-    digest = blake2b(f"{seed}\x1f{name}\x1f{severity}\x1f{key}".encode(errors="surrogateescape"), digest_size=32).digest()
-    return Generator(SFC64(_DigestSeed(digest)))
+    identity = f"{seed}\x1f{name}\x1f{severity}\x1f{key}".encode(errors="surrogateescape")
+    return Generator(SFC64(_DigestSeed(blake2b(identity, digest_size=32).digest())))

@@ -10,7 +10,8 @@ class Named(Protocol):
     """Anything that carries its name."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What users call it."""
 
 
 Entry = TypeVar("Entry", bound=Named)

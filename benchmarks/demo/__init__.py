@@ -1,0 +1,1 @@
+"""Two small networks that ship with the package, for the demo and for tests."""

@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from stormbench.cli import demo, leaderboard, listing, score
 from stormbench.errors import StormbenchError
 
 app = typer.Typer(
@@ -14,6 +15,11 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+app.command()(demo.demo)
+app.command(name="list")(listing.show)
+app.command()(score.score)
+app.command()(leaderboard.leaderboard)
 
 
 def main() -> None:

@@ -1,0 +1,253 @@
+"""Scores a model: every image of a data set, in every cell of a suite."""
+
+import importlib.metadata
+import platform
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from stormbench import parallel
+from stormbench.benchmarks.models import Model, load_model
+from stormbench.benchmarks.results import (
+    CLEAN,
+    DataRecord,
+    DefenseRecord,
+    ModelRecord,
+    Outcomes,
+    Result,
+    Settings,
+    SuiteRecord,
+    read_result,
+    write_result,
+)
+from stormbench.benchmarks.shards import Journal, Shard, refuse_changes, split
+from stormbench.benchmarks.suites import SUITES, Suite
+from stormbench.benchmarks.survey import Progress, Survey, sound_images, survey
+from stormbench.datasets import ImageSet, match_classes, open_images
+from stormbench.datasets.corrupted import CellPixels, OnTheFly, Pixels
+from stormbench.defenses import defend
+from stormbench.errors import DataError, ModelError
+from stormbench.metrics.classification import predict, rank_of_label
+from stormbench.randomness import stream
+
+CellKey = tuple[str, int]
+_VERSIONS_OF = ("stormbench", "numpy", "scipy", "opencv-python", "Pillow", "torch", "torchvision")
+
+
+@dataclass
+class ScoreShard:
+    """Decodes each image of a shard once, makes all its cells and asks the model; runs in a worker.
+
+    Attributes:
+        build: makes the model; called once per worker.
+        images: the data set.
+        labels: each image's class in the model's index space.
+        pixels: where the pixels of a cell come from.
+        cells: what to score.
+        seed: for defenses that draw; every cell of every shard starts from its own stream.
+        device: where the model runs.
+    """
+
+    build: Callable[[], nn.Module]
+    images: ImageSet
+    labels: NDArray[np.int64]
+    pixels: CellPixels
+    cells: Sequence[CellKey]
+    seed: int
+    device: str
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """The model, loaded at first use."""
+        return self.build().to(self.device).eval()
+
+    def __call__(self, shard: Shard) -> dict[str, NDArray[Any]]:
+        """Returns ``prediction`` and ``rank``, both of shape ``(cells, images of the shard)``."""
+        indices = range(shard.start, shard.stop)
+        clean = [self.pixels.clean(self.images.read(index)) for index in indices]
+        labels = self.labels[shard.start : shard.stop]
+        predictions, ranks = [], []
+        for cell in self.cells:
+            logits = self._logits(self._batch(clean, indices, cell), cell, shard)
+            predictions.append(predict(logits))
+            ranks.append(rank_of_label(logits, labels))
+        return {"prediction": np.stack(predictions).astype(np.int32), "rank": np.stack(ranks).astype(np.uint16)}
+
+    def _batch(self, clean: Sequence[Pixels], indices: range, cell: CellKey) -> NDArray[np.uint8]:
+        batch = clean
+        if cell[0] != CLEAN:
+            keys = [self.images.keys[index] for index in indices]
+            batch = [self.pixels.corrupted(image, *cell, key) for image, key in zip(clean, keys, strict=True)]
+        if len({image.shape for image in batch}) > 1:
+            sizes = sorted({f"{image.shape[1]}x{image.shape[0]}" for image in batch})
+            raise DataError(
+                f"the images of {self.images.name} come in several sizes ({', '.join(sizes[:3])}, ...); "
+                "give --resize and --crop, or choose a suite that resizes"
+            )
+        return np.stack(batch)
+
+    def _logits(self, batch: NDArray[np.uint8], cell: CellKey, shard: Shard) -> NDArray[np.float32]:
+        if callable(reseed := getattr(self.model, "reseed", None)):
+            reseed(int(stream(self.seed, f"defense/{cell[0]}", cell[1], str(shard.start)).integers(2**63)))
+        with torch.inference_mode():
+            images = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2).float().div(255)
+            logits: NDArray[np.float32] = self.model(images).float().cpu().numpy()
+        if np.isnan(logits).any():
+            raise ModelError(f"the model's output has NaN on {cell[0]}, severity {cell[1]}")
+        return logits
+
+
+def score(
+    model: str | Model,
+    data: str | Path | ImageSet,
+    suite: str | Suite = "imagenet-c",
+    *,
+    out: str | Path,
+    name: str | None = None,
+    defense: str | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    workers: int = 0,
+    batch_size: int = 32,
+    device: str = "cpu",
+    skip_broken: bool = False,
+    progress: Progress | None = None,
+) -> tuple[Path, Result]:
+    """Scores a model on the cells of a suite, and continues where an earlier try was interrupted.
+
+    On the CPU every process computes on one thread, so that no count depends on the number of workers.
+
+    Args:
+        model: a loaded model, or how to load one (``load_model``).
+        data: a data set, or where it is (``open_images``).
+        suite: a suite or its name; ``Suite.narrowed`` chooses cells.
+        out: folder for the result.
+        name: the run's name; by default made of the model's, the suite's, the data's and the defense's.
+        defense: specification of a defense in front of the model.
+        limit: only the first so many images.
+        seed: seed of all corruptions and of the defense.
+        workers: number of worker processes; 0 scores in this one.
+        batch_size: images that go through the model at once; also the unit in which an interrupted run continues.
+        device: where the model runs.
+        skip_broken: leave out images that cannot be decoded, and record which.
+        progress: called with the number of images done and the number of all.
+
+    Returns:
+        The path of the result file, and the result. A finished result with the same settings is returned as it is.
+
+    Raises:
+        StormbenchError: see ``stormbench.errors``; whatever was finished is kept.
+    """
+    suite = SUITES[suite] if isinstance(suite, str) else suite
+    model = load_model(model) if isinstance(model, str) else model
+    images = open_images(data) if isinstance(data, str | Path) else data
+    images = images if limit is None else images.subset(range(min(limit, len(images))))
+    found = survey(images, workers=workers)
+    sound = sound_images(images, found, skip_broken=skip_broken)
+    task = ScoreShard(
+        build=partial(_build, model, defense),
+        images=sound,
+        labels=match_classes(sound, model.num_classes),
+        pixels=OnTheFly(suite.geometry, suite.scale, suite.jpeg_quality, seed),
+        cells=[(CLEAN, 0), *suite.cells],
+        seed=seed,
+        device=device,
+    )
+    settings = Settings(
+        run=name or _run_name(model.source, suite.name, images.name, defense),
+        suite=_suite_record(suite),
+        model=ModelRecord(
+            source=model.source,
+            digest=model.digest,
+            classes=model.num_classes,
+            preprocessing=asdict(model.preprocessing),
+        ),
+        defense=DefenseRecord(spec=defense, seed=seed) if defense else None,
+        data=_data_record(images, sound, found),
+        seed=seed,
+        batch_size=batch_size,
+        versions={"python": platform.python_version()} | {lib: importlib.metadata.version(lib) for lib in _VERSIONS_OF},
+    )
+    path = Path(out) / f"{settings.run}.json"
+    comparable = settings.model_dump(mode="json") | {"cells": [list(cell) for cell in task.cells]}
+    if path.exists():
+        return path, _finished(path, comparable)
+    journal = Journal(path.with_suffix(".unfinished"), comparable)
+    with journal.open():
+        _score_missing(task, journal, split(len(sound), batch_size), workers, progress)
+        result = write_result(settings, task.cells, _gather(task, journal), path)
+    journal.remove()
+    return path, result
+
+
+def _build(model: nn.Module, defense: str | None) -> nn.Module:
+    return defend(model, defense) if defense else model
+
+
+def _finished(path: Path, comparable: dict[str, Any]) -> Result:
+    """The result that is there already, if it is this run's."""
+    result = read_result(path)
+    then = result.model_dump(mode="json", include=set(Settings.model_fields))
+    refuse_changes(then | {"cells": [[c.corruption, c.severity] for c in result.cells]}, comparable, where=str(path))
+    return result
+
+
+def _score_missing(
+    task: ScoreShard, journal: Journal, shards: Sequence[Shard], workers: int, progress: Progress | None
+) -> None:
+    finished = journal.finished()
+    missing = [shard for shard in shards if shard.index not in finished]
+    total = sum(map(len, shards))
+    done = total - sum(map(len, missing))
+    if progress:
+        progress(done, total)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for shard, arrays in parallel.run(task, missing, workers=workers):
+            journal.record(shard, arrays)
+            done += len(shard)
+            if progress:
+                progress(done, total)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _gather(task: ScoreShard, journal: Journal) -> Outcomes:
+    parts = [journal.read(index) for index in sorted(journal.finished())]
+    return Outcomes(
+        keys=np.array(task.images.keys, dtype=np.str_),
+        labels=task.labels,
+        prediction=np.concatenate([part["prediction"] for part in parts], axis=1),
+        rank=np.concatenate([part["rank"] for part in parts], axis=1),
+    )
+
+
+def _suite_record(suite: Suite) -> SuiteRecord:
+    geometry = None if suite.geometry is None else asdict(suite.geometry)
+    return SuiteRecord(name=suite.name, scale=suite.scale, geometry=geometry, jpeg_quality=suite.jpeg_quality)
+
+
+def _data_record(images: ImageSet, sound: ImageSet, found: Survey) -> DataRecord:
+    return DataRecord(
+        name=images.name,
+        images=len(sound),
+        classes=len(images.classes),
+        fingerprint=found.fingerprint,
+        skipped=[images.keys[index] for index in found.broken],
+    )
+
+
+def _run_name(source: str, suite: str, data: str, defense: str | None) -> str:
+    """A file name that tells runs apart: ``resnet50-IMAGENET1K_V2.imagenet-c.val``."""
+    model = Path(source.split("@")[0]).stem if source.startswith("checkpoint:") else source.partition(":")[2] or source
+    parts = [model, suite, data, *([defense] if defense else [])]
+    return ".".join(re.sub(r"[^\w=,-]+", "-", part).strip("-") for part in parts)

@@ -1,0 +1,130 @@
+"""The unit of work is a shard: a contiguous range of images, all requested cells. A journal remembers finished ones."""
+
+import io
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+from numpy.typing import NDArray
+
+from stormbench.errors import ResultError, SettingsChangedError
+from stormbench.files import write_whole
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Images ``start`` to ``stop`` (excluded) of a data set."""
+
+    index: int
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+def split(count: int, size: int) -> list[Shard]:
+    """Cuts ``count`` images into shards of ``size``; the last one may be smaller.
+
+    Example:
+        >>> split(5, 2)
+        [Shard(index=0, start=0, stop=2), Shard(index=1, start=2, stop=4), Shard(index=2, start=4, stop=5)]
+    """
+    return [Shard(index, start, min(start + size, count)) for index, start in enumerate(range(0, count, size))]
+
+
+class Journal:
+    """A folder that remembers which shards of a run are finished, and with what settings the run was started.
+
+    A record is written whole and flushed to the disk before its shard counts as finished, so a run that is killed at
+    any moment continues where it was.
+
+    Args:
+        folder: where the journal lives while the run is unfinished.
+        settings: everything that determines the run's outcome, as JSON values.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self.settings = json.loads(json.dumps(settings))
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Takes the journal for this process, after checking that it is this run's.
+
+        Raises:
+            SettingsChangedError: the unfinished run in this folder has other settings; the message says which.
+            ResultError: another process is at work on this run.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(self.folder / "lock")  # the system releases it when its owner dies
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise ResultError(
+                f"another process is at work on {self.folder}; wait for it or choose another name"
+            ) from None
+        with lock:
+            self._check_settings()
+            yield
+
+    def _check_settings(self) -> None:
+        path = self.folder / "settings.json"
+        if path.exists():
+            refuse_changes(json.loads(path.read_text()), self.settings, where=str(self.folder))
+        else:
+            write_whole(path, json.dumps(self.settings, indent=1).encode(), durable=True)
+
+    def finished(self) -> set[int]:
+        """The indices of the shards that are done."""
+        return {int(path.stem.split("-")[1]) for path in self.folder.glob("shard-*.npz")}
+
+    def record(self, shard: Shard, arrays: Arrays) -> None:
+        """Marks a shard as done and keeps its arrays."""
+        write_whole(self._path(shard.index), npz(arrays), durable=True)
+
+    def read(self, index: int) -> dict[str, NDArray[Any]]:
+        """The arrays of a finished shard."""
+        with np.load(self._path(index), allow_pickle=False) as arrays:
+            return dict(arrays)
+
+    def remove(self) -> None:
+        """Forgets the run: its outcome lies elsewhere now."""
+        shutil.rmtree(self.folder)
+
+    def _path(self, index: int) -> Path:
+        return self.folder / f"shard-{index:07d}.npz"
+
+
+def npz(arrays: Arrays) -> bytes:
+    """Named arrays as the bytes of a compressed ``.npz`` file; equal arrays give equal bytes."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def refuse_changes(then: Mapping[str, Any], now: Mapping[str, Any], *, where: str) -> None:
+    """Compares the settings of a run with those it was started with.
+
+    Raises:
+        SettingsChangedError: they differ; the message names the first setting that does, and both values.
+    """
+    for name in [*now, *(then.keys() - now.keys())]:
+        if then.get(name) != now.get(name):
+            raise SettingsChangedError(
+                f"{where} was made with {name} {_short(then.get(name))}, this run has {_short(now.get(name))}; "
+                "choose another name or output folder, or remove it"
+            )
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."

@@ -1,0 +1,32 @@
+"""``stormbench demo``: the whole way on real images, in a minute, with nothing to download."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+from stormbench.cli import options
+
+
+def demo(
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Keep the results in this folder.")] = None,
+    workers: options.Workers = options.DEFAULT_WORKERS,
+) -> None:
+    """Scores two small networks on handwritten digits and compares them."""
+    from stormbench.benchmarks.demo.networks import NETWORKS
+    from stormbench.benchmarks.models import load_model
+    from stormbench.benchmarks.scoring import score
+    from stormbench.benchmarks.summary import summarise
+    from stormbench.cli.progress import progress
+    from stormbench.cli.tables import print_leaderboard, print_run
+
+    with TemporaryDirectory() as scratch:
+        summaries = []
+        for name in NETWORKS:
+            model = load_model(f"python:stormbench.benchmarks.demo.networks:{name}")
+            with progress(f"scoring {name}") as report:
+                path, result = score(model, "digits", "cifar-c", out=out or scratch, workers=workers, progress=report)
+            summaries.append(summarise(path, result, None))
+            print_run(summaries[-1], path)
+        print_leaderboard(summaries)

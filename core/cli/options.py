@@ -1,0 +1,56 @@
+"""Options that several subcommands share, and how their values are read."""
+
+import os
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def fraction(text: str) -> float:
+    """Reads ``0.485`` or ``8/255``."""
+    try:
+        return float(Fraction(text.strip()))
+    except (ValueError, ZeroDivisionError):
+        raise typer.BadParameter(f"{text!r} is not a number such as 0.5 or 8/255") from None
+
+
+def three_fractions(text: str | None) -> tuple[float, float, float] | None:
+    """Reads one number per colour, or one for all: ``123/255,117/255,104/255``."""
+    if text is None:
+        return None
+    numbers = [fraction(part) for part in text.split(",")]
+    if len(numbers) not in (1, 3):
+        raise typer.BadParameter(f"{text!r} has {len(numbers)} numbers; give one, or three with commas (RGB)")
+    red, green, blue = numbers * (3 // len(numbers))
+    return red, green, blue
+
+
+def names(text: str | None) -> list[str] | None:
+    """Reads ``fog,snow``."""
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def integers(text: str | None) -> list[int] | None:
+    """Reads ``1,3,5`` or ``1-5``."""
+    if text is None:
+        return None
+    try:
+        ranges = [part.partition("-") for part in text.split(",")]
+        return [number for first, _, last in ranges for number in range(int(first), int(last or first) + 1)]
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a list of numbers such as 1,3,5 or 1-5") from None
+
+
+Corruptions = Annotated[str | None, typer.Option(help="Only these, with commas; others than the suite's may be named.")]
+Severities = Annotated[str | None, typer.Option(help="Only these: 1,3,5 or 1-5.")]
+Workers = Annotated[int, typer.Option(min=0, help="Worker processes; 0 works in this one.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N images.")]
+SkipBroken = Annotated[bool, typer.Option("--skip-broken", help="Leave out images that cannot be decoded.")]
+Suite = Annotated[str, typer.Option(help="What to run; `stormbench list suites` shows them.")]
+Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for results.")]
+
+# One worker a core: parallelism is over shards, each computes on one thread.
+DEFAULT_WORKERS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

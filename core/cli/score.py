@@ -1,0 +1,68 @@
+"""``stormbench score``: a model on the cells of a suite."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stormbench.cli import options
+
+
+def score(
+    model: Annotated[str, typer.Argument(help="SOURCE:NAME; `stormbench list models` shows the sources.")],
+    data: Annotated[str, typer.Option(help="Image folder (a class per sub-folder), .npz, .npy, CIFAR folder, digits.")],
+    suite: options.Suite = "imagenet-c",
+    out: options.Out = Path("results"),
+    name: Annotated[str | None, typer.Option(help="Name of the run and its files.")] = None,
+    defense: Annotated[str | None, typer.Option(help="Defense in front of the model: rain:shift=0.05")] = None,
+    baseline: Annotated[str | None, typer.Option(help="Name, .toml or result .json to normalise by.")] = None,
+    corruptions: options.Corruptions = None,
+    severities: options.Severities = None,
+    limit: options.Limit = None,
+    seed: options.Seed = 0,
+    workers: options.Workers = options.DEFAULT_WORKERS,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images that go through the model at once.")] = 32,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
+    skip_broken: options.SkipBroken = False,
+    mean: Annotated[str | None, typer.Option(help="Normalisation: 123/255,117/255,104/255")] = None,
+    std: Annotated[str | None, typer.Option(help="Normalisation, likewise.")] = None,
+    resize: Annotated[int | None, typer.Option(min=1, help="Short side, instead of the suite's.")] = None,
+    crop: Annotated[int | None, typer.Option(min=16, help="Side of the centre crop, instead of the suite's.")] = None,
+    interpolation: Annotated[str | None, typer.Option(help="nearest, bilinear, bicubic, ...")] = None,
+) -> None:
+    """Scores MODEL and prints its table; a second try continues an interrupted one."""
+    from stormbench.benchmarks.models import load_model
+    from stormbench.benchmarks.scoring import score as run
+    from stormbench.benchmarks.suites import SUITES
+    from stormbench.benchmarks.summary import find_baseline, suite_baseline, summarise
+    from stormbench.cli.progress import progress
+    from stormbench.cli.tables import print_run
+
+    cells = options.names(corruptions), options.integers(severities)
+    chosen = SUITES[suite].narrowed(*cells).resized(resize, crop, interpolation)
+    loaded = load_model(
+        model,
+        mean=options.three_fractions(mean),
+        std=options.three_fractions(std),
+        resize=resize,
+        crop=crop,
+        interpolation=interpolation,
+    )
+    normaliser = find_baseline(baseline) if baseline else suite_baseline(suite)
+    with progress("scoring") as report:
+        path, result = run(
+            loaded,
+            data,
+            chosen,
+            out=out,
+            name=name,
+            defense=defense,
+            limit=limit,
+            seed=seed,
+            workers=workers,
+            batch_size=batch_size,
+            device=device,
+            skip_broken=skip_broken,
+            progress=report,
+        )
+    print_run(summarise(path, result, normaliser), path)
