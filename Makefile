@@ -17,9 +17,11 @@ test-all: $(INSTALLED)
 	$(BIN)/python -m pytest $(ARGS)
 
 # The pixel tests once more, under the last OpenCV of the 4 line (constraints.txt holds the 5 line).
+# Their environment sees the usual one, after its own OpenCV.
+PURELIB := -c "import sysconfig; print(sysconfig.get_path('purelib'))"
 test-opencv4: $(INSTALLED)
-	$(PYTHON) -m venv --system-site-packages .venv-opencv4
-	echo "import site; site.addsitedir('$(abspath $(VENV))/lib/python3.11/site-packages')" > .venv-opencv4/lib/python3.11/site-packages/zz_base.pth
+	$(BIN)/python -m venv .venv-opencv4
+	echo "import site; site.addsitedir('$$($(BIN)/python $(PURELIB))')" > "$$(.venv-opencv4/bin/python $(PURELIB))/zz_base.pth"
 	.venv-opencv4/bin/pip install -q --no-deps opencv-python==4.13.0.92
 	.venv-opencv4/bin/python -m pytest -m "not slow" tests/corruptions $(ARGS)
 

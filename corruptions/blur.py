@@ -26,7 +26,7 @@ def gaussian_blur(image: Pixels, draws: Draws, *, sigma: float) -> Pixels:  # no
 
 
 def defocus_blur(image: Pixels, draws: Draws, *, radius: float, antialias_sigma: float) -> Pixels:  # noqa: ARG001
-    """x filtered with a disk whose rim is softened; the border is reflected without repeating its last pixel.
+    """X filtered with a disk whose rim is softened; the border is reflected without repeating its last pixel.
 
     Args:
         image: uint8 RGB, any H x W.
@@ -67,7 +67,7 @@ def glass_blur(image: Pixels, draws: Draws, *, sigma: float, reach: int, repeats
     return quantise(_smooth(shuffled, sigma))
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _copy_near(image: Pixels, shifts: NDArray[np.int64], reach: int) -> None:
     height, width = image.shape[:2]
     for repeat in range(shifts.shape[0]):

@@ -18,7 +18,7 @@ from stormbench.corruptions.pixels import Pixels, quantise
 
 
 def contrast(image: Pixels, draws: Draws, *, factor: float) -> Pixels:  # noqa: ARG001
-    """factor (x - mean) + mean, with the mean of each channel of this image.
+    """Factor (x - mean) + mean, with the mean of each channel of this image.
 
     Args:
         image: uint8 RGB, any H x W.
@@ -48,10 +48,10 @@ def elastic_transform(
     """
     height, width = image.shape[:2]
     values = (image / 255.0).astype(np.float32)
-    middle, arm = np.float32([width // 2, height // 2]), min(height, width) // 3
-    points = np.float32([middle + arm, [middle[0] + arm, middle[1] - arm], middle - arm])
+    x, y, arm = width // 2, height // 2, min(height, width) // 3
+    points = np.array([(x + arm, y + arm), (x + arm, y - arm), (x - arm, y - arm)], dtype=np.float32)
     moved = points + draws.uniform(-jitter * base, jitter * base, points.shape).astype(np.float32)
-    values = warp_affine(values, cv2.getAffineTransform(points, moved))
+    values = warp_affine(values, np.asarray(cv2.getAffineTransform(points, moved), dtype=np.float64))
     right = _bend(draws, (height, width), smoothness * base, displacement * base)
     down = _bend(draws, (height, width), smoothness * base, displacement * base)
     rows, columns = np.mgrid[:height, :width]
@@ -62,7 +62,7 @@ def elastic_transform(
 
 def _bend(draws: Draws, shape: tuple[int, int], sigma: float, amplitude: float) -> NDArray[np.float32]:
     field = ndimage.gaussian_filter(draws.uniform(-1, 1, shape), sigma, mode="reflect", truncate=3)
-    return (field * amplitude).astype(np.float32)
+    return np.asarray(field * amplitude, dtype=np.float32)
 
 
 def pixelate(image: Pixels, draws: Draws, *, fraction: float) -> Pixels:  # noqa: ARG001

@@ -23,9 +23,7 @@ class Draws:
 
     def __init__(self, rng: np.random.Generator | np.random.RandomState) -> None:
         if not isinstance(rng, np.random.Generator | np.random.RandomState):
-            raise InputError(
-                f"rng must be a numpy.random.Generator or RandomState, got {type(rng).__name__}; see stormbench.randomness.stream"
-            )
+            raise InputError(f"rng must be a numpy.random.Generator or RandomState, got {type(rng).__name__}")
         self._rng = rng
 
     def normal(self, mean: float, deviation: float, shape: Shape) -> NDArray[np.float64]:
@@ -56,4 +54,4 @@ class Draws:
 
     def index(self, count: int) -> int:
         """One number, uniform in ``0 .. count - 1``."""
-        return int(self.integers(0, count, ())) if count > 0 else 0
+        return int(self.integers(0, count, ()))

@@ -11,7 +11,7 @@ from stormbench.corruptions.pixels import Pixels, quantise
 
 
 def gaussian_noise(image: Pixels, draws: Draws, *, sigma: float) -> Pixels:
-    """x + N(0, sigma**2).
+    """X + N(0, sigma**2).
 
     Args:
         image: uint8 RGB, any H x W.
@@ -48,7 +48,7 @@ def impulse_noise(image: Pixels, draws: Draws, *, fraction: float) -> Pixels:
 
 
 def speckle_noise(image: Pixels, draws: Draws, *, sigma: float) -> Pixels:
-    """x + x N(0, sigma**2).
+    """X + x N(0, sigma**2).
 
     Args:
         image: uint8 RGB, any H x W.

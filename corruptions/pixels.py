@@ -29,7 +29,7 @@ def as_pixels(image: object) -> Pixels:
     """
     if not isinstance(image, np.ndarray):
         raise InputError(
-            f"image must be a numpy array of dtype uint8, got {type(image).__name__}; a PIL image goes through numpy.asarray"
+            f"image must be a numpy array of dtype uint8, got {type(image).__name__}; try numpy.asarray(image)"
         )
     if image.dtype != np.uint8:
         raise InputError(f"image must have dtype uint8 with values 0..255, got {image.dtype}; scale and round it first")
@@ -38,13 +38,11 @@ def as_pixels(image: object) -> Pixels:
     if image.ndim != 3 or image.shape[2] not in (1, 3, 4):
         raise InputError(f"image must have shape H x W, H x W x 1, H x W x 3 or H x W x 4, got {image.shape}")
     if min(image.shape[:2]) < SMALLEST_SIDE:
-        raise InputError(
-            f"image must be at least {SMALLEST_SIDE} pixels high and wide, got {image.shape[0]} x {image.shape[1]}"
-        )
+        raise InputError(f"image must have {SMALLEST_SIDE} rows and columns or more, got shape {image.shape}")
     colours = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image[:, :, :3]
     return np.ascontiguousarray(colours)
 
 
 def quantise(values: NDArray[Any]) -> Pixels:
     """Clips to 0..1, scales to 0..255 and truncates: the reference's rule, and the only one here."""
-    return (np.clip(values, 0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.clip(values, 0, 1) * 255).astype(np.uint8)

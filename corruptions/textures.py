@@ -8,6 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
+
 from stormbench.corruptions.opencv import cv2
 from stormbench.corruptions.pixels import Pixels
 from stormbench.errors import MissingDependencyError
@@ -29,6 +31,12 @@ The sixth file of the collection is never used, and frost2 and frost3 hold the s
 """
 
 
+_REMEDY = (
+    "run: pip install imagecorruptions-imaug (it ships them), or let the environment variable "
+    f"{FOLDER_VARIABLE} name a folder with frost1.png .. frost5.jpg of hendrycks/robustness"
+)
+
+
 @cache
 def frost_texture(number: int, scale: float) -> Pixels:
     """One texture, decoded, checked and shrunk; kept for the rest of the process.
@@ -45,29 +53,23 @@ def frost_texture(number: int, scale: float) -> Pixels:
     """
     name = list(DIGESTS)[number]
     path = _folder() / name
-    texture = cv2.imread(str(path)) if path.is_file() else None
-    if texture is None:
+    if not path.is_file():
         raise MissingDependencyError(f"frost needs the texture {name}, which is not at {path.parent}; {_REMEDY}")
+    texture = np.asarray(cv2.imread(str(path)), dtype=np.uint8)
     digest = sha256(texture.tobytes()).hexdigest()[:16]
     if digest != DIGESTS[name]:
         raise MissingDependencyError(
-            f"{path} is not the reference's texture: its pixels have digest {digest}, wanted {DIGESTS[name]}; {_REMEDY}"
+            f"{path} is not the reference's: digest {digest}, wanted {DIGESTS[name]}; {_REMEDY}"
         )
     if scale != 1.0:
-        texture = cv2.resize(texture, (0, 0), fx=scale, fy=scale)
+        texture = np.asarray(cv2.resize(texture, (0, 0), fx=scale, fy=scale), dtype=np.uint8)
     colours: Pixels = texture[:, :, ::-1].copy()
     colours.setflags(write=False)
     return colours
 
 
-_REMEDY = (
-    "run: pip install imagecorruptions-imaug (it ships them), "
-    f"or name a folder that holds frost1.png .. frost5.jpg of hendrycks/robustness in the environment variable {FOLDER_VARIABLE}"
-)
-
-
 def _folder() -> Path:
-    """Where the textures lie: the user's folder, or the data files of imagecorruptions-imaug, whose code is not imported."""
+    """Where the textures lie: the user's folder, or that of imagecorruptions-imaug, whose code is not imported."""
     if named := os.environ.get(FOLDER_VARIABLE):
         return Path(named)
     package = find_spec("imagecorruptions")

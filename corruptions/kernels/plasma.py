@@ -43,4 +43,4 @@ def plasma(size: int, decay: float, uniform: Callable[[float, float, tuple[int, 
         step //= 2
         wibble /= decay
     heights -= heights.min()
-    return heights / heights.max()
+    return np.asarray(heights / heights.max())
