@@ -1,0 +1,68 @@
+"""Where a model can come from: a table that needs no torch, so that it can be listed at once."""
+
+from dataclasses import dataclass
+
+from stormbench.errors import ModelError
+from stormbench.registry import Registry
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """One way to name a model.
+
+    Attributes:
+        name: what stands before the first colon.
+        spelling: how a user writes it in full.
+        summary: one line on what it is.
+    """
+
+    name: str
+    spelling: str
+    summary: str
+
+
+MODEL_SOURCES = Registry(
+    "model source",
+    [
+        ModelSource(
+            "torchvision",
+            "torchvision:NAME[@WEIGHTS]",
+            "torchvision's published weights; by default the ones it calls DEFAULT: torchvision:resnet50@IMAGENET1K_V1",
+        ),
+        ModelSource(
+            "timm",
+            "timm:NAME[.TAG]",
+            "timm's published weights (pip install 'stormbench[timm]'): timm:resnet50.a1_in1k",
+        ),
+        ModelSource(
+            "checkpoint",
+            "checkpoint:PATH@ARCHITECTURE",
+            "a state dict (.pth, .safetensors) in a torchvision constructor, timm:NAME or python:FILE.py:FACTORY",
+        ),
+        ModelSource(
+            "python",
+            "python:MODULE:FACTORY",
+            "what a function of yours returns; also python:path/to/FILE.py:FACTORY. This runs the file's code",
+        ),
+    ],
+)
+
+
+def split_spec(spec: str) -> tuple[str, str]:
+    """Splits ``source:identifier`` at the first colon and looks no further: paths and drive letters survive.
+
+    Raises:
+        ModelError: there is no such source, or nothing behind it; the message says how to spell it. No source is
+            guessed, because the wrong guess would score other weights than the user meant.
+
+    Example:
+        >>> split_spec("checkpoint:C:/weights@home/net.pth@resnet50")
+        ('checkpoint', 'C:/weights@home/net.pth@resnet50')
+    """
+    source, colon, identifier = spec.partition(":")
+    if source in MODEL_SOURCES and identifier:
+        return source, identifier
+    if colon and source in MODEL_SOURCES:
+        raise ModelError(f"{spec!r} names no model; write {MODEL_SOURCES[source].spelling}")
+    spellings = ", ".join(entry.spelling for entry in MODEL_SOURCES.values())
+    raise ModelError(f"{spec!r} does not say where the model comes from; write one of: {spellings}")
