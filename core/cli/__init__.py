@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from stormbench.cli import demo, leaderboard, listing, score, show
+from stormbench.cli import demo, leaderboard, listing, score, show, train
 from stormbench.errors import StormbenchError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.command(name="list")(listing.show)
 app.command()(score.score)
 app.command()(leaderboard.leaderboard)
 app.command()(show.show)
+app.add_typer(train.app, name="train")
 
 
 def main() -> None:
