@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from stormbench.errors import InputError
 
 Logits = NDArray[np.floating[Any]]
@@ -31,7 +32,7 @@ def predict(logits: Logits) -> NDArray[np.int64]:
         [1, 0]
     """
     check_logits(logits)
-    return np.argmax(logits, axis=-1)
+    return np.asarray(np.argmax(logits, axis=-1), dtype=np.int64)
 
 
 def rank_of_label(logits: Logits, labels: Labels) -> NDArray[np.int64]:
@@ -59,7 +60,7 @@ def rank_of_label(logits: Logits, labels: Labels) -> NDArray[np.int64]:
         raise InputError(f"labels must lie in 0..{classes - 1}, got {labels.min()}..{labels.max()}")
     true = logits[np.arange(images), labels][:, None]
     before = (logits > true) | ((logits == true) & (np.arange(classes) < labels[:, None]))
-    return before.sum(axis=1)
+    return np.asarray(before.sum(axis=1), dtype=np.int64)
 
 
 def wrong_in_top(ranks: Labels, k: int) -> int:

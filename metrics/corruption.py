@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
 from stormbench.errors import InputError
 
 SEVERITIES = 5

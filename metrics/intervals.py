@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
 from stormbench.errors import InputError
 
 Values = NDArray[np.float64]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
 from stormbench.errors import InputError, UnknownNameError
 from stormbench.files import write_whole
 
