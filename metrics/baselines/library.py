@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from stormbench.errors import InputError, UnknownNameError
 from stormbench.files import write_whole
+from stormbench.registry import Registry
 
-BASELINES = ("alexnet",)
+_SHIPPED = ("alexnet",)
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Severities = tuple[Fraction, Fraction, Fraction, Fraction, Fraction]
@@ -83,9 +84,9 @@ def load_baseline(name_or_path: str | Path) -> Baseline:
         >>> load_baseline("alexnet").errors["fog"]
         (0.67474, 0.7605, 0.84378, 0.8726, 0.945)
     """
-    if name_or_path in BASELINES:
-        return Baseline.model_validate(_shipped(f"{name_or_path}.toml"))
     path = Path(name_or_path)
+    if str(path) in BASELINES:
+        return BASELINES[str(path)]
     if not path.is_file():
         raise UnknownNameError("baseline (nor a file)", str(name_or_path), BASELINES)
     try:
@@ -123,4 +124,8 @@ def published_rows() -> list[PublishedRow]:
 
 
 def _shipped(name: str) -> dict[str, Any]:
-    return tomllib.loads(files("stormbench.metrics.baselines").joinpath(name).read_text())
+    return tomllib.loads(files("stormbench.metrics.baselines").joinpath(name).read_text("utf-8"))
+
+
+BASELINES = Registry("baseline", (Baseline.model_validate(_shipped(f"{name}.toml")) for name in _SHIPPED))
+"""The baselines that ship, by name."""
