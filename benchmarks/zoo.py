@@ -68,9 +68,8 @@ def timm_model(name: str) -> tuple[nn.Module, Preprocessing, str]:
             f"the weights of timm:{name} are not in the cache and cannot be downloaded ({message}); "
             "go online, or fetch them elsewhere and use checkpoint:PATH@timm:NAME"
         ) from error
-    tag = network.pretrained_cfg.get("tag")
-    architecture = network.pretrained_cfg.get("architecture", name)
-    return network, _of_timm(network), f"{architecture}.{tag}" if tag and ":" not in name else name
+    config: Any = network.pretrained_cfg
+    return network, _of_timm(network), name if ":" in name else f"{config['architecture']}.{config['tag']}"
 
 
 def torchvision_architecture(name: str, state: StateDict) -> tuple[nn.Module, Preprocessing]:

@@ -1,18 +1,40 @@
 """Images in arrays: ``.npy`` pairs, ``.npz`` files, and whatever else can be brought to that form."""
 
-from collections.abc import Callable, Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
 from stormbench.datasets.images import digest_of
 from stormbench.errors import DataError
 
 Pixels = NDArray[np.uint8]
+
+
+class StoredImages(ABC):
+    """An array of images that each process opens for itself, once, at first use; pickling leaves the array behind."""
+
+    @cached_property
+    def array(self) -> Pixels:
+        """The images, ``(N, H, W, 3)`` or grey ``(N, H, W)`` or ``(N, H, W, 1)``, uint8."""
+        return self.open()
+
+    @abstractmethod
+    def open(self) -> Pixels:
+        """Opens the array; called once.
+
+        Raises:
+            DataError: it cannot be opened; the message names the file.
+        """
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "array"}
 
 
 @dataclass(frozen=True)
@@ -24,15 +46,14 @@ class ArrayImages:
         classes: class names in the order of the labels; the numbers themselves where the data have no names.
         rows: which rows of the array, shape ``(n,)``; their numbers, as text, are the keys.
         labels: each image's class, shape ``(n,)``.
-        load: gives the array ``(N, H, W, 3)`` or grey ``(N, H, W)``, uint8; pickled in the array's stead, and expected
-            to keep what it has loaded.
+        stored: the array.
     """
 
     name: str
     classes: tuple[str, ...]
     rows: NDArray[np.int64] = field(repr=False, compare=False)
     labels: NDArray[np.int64] = field(repr=False, compare=False)
-    load: Callable[[], Pixels] = field(repr=False)
+    stored: StoredImages = field(repr=False)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -44,7 +65,8 @@ class ArrayImages:
 
     def read(self, index: int) -> Image.Image:
         """One image, mode RGB."""
-        return Image.fromarray(np.asarray(self._row(index))).convert("RGB")
+        pixels = np.asarray(self._row(index))
+        return Image.fromarray(pixels[..., 0] if pixels.shape[2:] == (1,) else pixels).convert("RGB")
 
     def digest(self, index: int) -> str:
         """BLAKE2b of the row's bytes."""
@@ -56,17 +78,18 @@ class ArrayImages:
         return replace(self, rows=self.rows[chosen], labels=self.labels[chosen])
 
     def _row(self, index: int) -> Pixels:
-        return self.load()[self.rows[index]]
+        row: Pixels = self.stored.array[self.rows[index]]
+        return row
 
 
 def array_images(
-    name: str, load: Callable[[], Pixels], labels: NDArray[Any], *, source: object, classes: Iterable[str] | None = None
+    name: str, stored: StoredImages, labels: NDArray[Any], *, source: object, classes: Iterable[str] | None = None
 ) -> ArrayImages:
     """Checks an array of images against its labels.
 
     Args:
         name: short name of the set.
-        load: see ``ArrayImages``.
+        stored: the images.
         labels: class indices, shape ``(n,)``, any integer type.
         source: what messages call the data.
         classes: class names; by default the numbers from 0 to the largest label.
@@ -74,8 +97,8 @@ def array_images(
     Raises:
         DataError: shapes, types or ranges are not as described; the message says which.
     """
-    images = load()
-    grey_or_rgb = images.ndim == 3 or (images.ndim == 4 and images.shape[-1] == 3)
+    images = stored.array
+    grey_or_rgb = images.ndim == 3 or (images.ndim == 4 and images.shape[-1] in (1, 3))
     if not grey_or_rgb or images.dtype != np.uint8:
         raise DataError(f"{source}: images are uint8 (N, H, W, 3) or (N, H, W), not {images.dtype} {images.shape}")
     if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
@@ -87,56 +110,61 @@ def array_images(
         raise DataError(
             f"{source}: labels run from {labels.min()} to {labels.max()}, classes from 0 to {len(names) - 1}"
         )
-    return ArrayImages(name, names, np.arange(len(images)), labels.astype(np.int64), load)
+    return ArrayImages(name, names, np.arange(len(images)), labels.astype(np.int64), stored)
 
 
 @dataclass(frozen=True)
-class NpyFile:
-    """An ``.npy`` file, mapped into memory at first use."""
+class NpyFile(StoredImages):
+    """An ``.npy`` file, mapped into memory: what is not looked at takes none."""
 
     path: Path
 
-    def __call__(self) -> NDArray[Any]:
-        """The array.
-
-        Raises:
-            DataError: there is no such file, or it holds no plain array.
-        """
-        return _map_npy(self.path)
+    def open(self) -> Pixels:
+        """Maps the file; raises ``DataError`` where there is none or it holds no plain array."""
+        return read_npy(self.path)
 
 
 @dataclass(frozen=True)
-class NpzArray:
-    """One array of an ``.npz`` file, read whole at first use: for large sets ``.npy`` files take less memory."""
+class NpzImages(StoredImages):
+    """The array ``images`` of an ``.npz`` file, read whole by every process: large sets are better off as ``.npy``."""
 
     path: Path
-    name: str
 
-    def __call__(self) -> NDArray[Any]:
-        """The array; raises ``DataError`` as ``NpyFile`` does, and where the file lacks it."""
-        return _read_npz(self.path, self.name)
+    def open(self) -> Pixels:
+        """Reads the array; raises ``DataError`` where there is none."""
+        return _required(self.path, "images")
 
 
-@lru_cache(maxsize=8)
-def _map_npy(path: Path) -> NDArray[Any]:
+def read_npy(path: Path) -> NDArray[Any]:
+    """Maps an ``.npy`` file into memory, read-only.
+
+    Raises:
+        DataError: there is no such file, or it holds no plain array.
+    """
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        return np.lib.format.open_memmap(path, mode="r")
+    except (OSError, ValueError) as error:
         raise DataError(f"cannot read {path}: {error}") from None
-    if not isinstance(array, np.ndarray):
-        raise DataError(f"{path} is not an .npy file")
-    return array
 
 
-@lru_cache(maxsize=8)
-def _read_npz(path: Path, name: str) -> NDArray[Any]:
+def read_npz(path: Path, name: str) -> NDArray[Any] | None:
+    """Reads one array of an ``.npz`` file; None where the file lacks it.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            array: NDArray[Any] = arrays[name]
-    except KeyError:
-        raise DataError(f"{path} has no array {name!r}; expected `images` (N, H, W, 3) and `labels` (N,)") from None
+        with path.open("rb") as file:
+            content = np.load(file, allow_pickle=False)
+            return content[name] if isinstance(content, np.lib.npyio.NpzFile) and name in content else None
     except Exception as error:  # zipfile, zlib and numpy each raise their own for a damaged file
         raise DataError(f"cannot read {path}: {error}") from None
+
+
+def _required(path: Path, name: str) -> NDArray[Any]:
+    array = read_npz(path, name)
+    if array is None:
+        raise DataError(f"{path} has no array {name!r}; expected `images` (N, H, W, 3) and `labels` (N,)")
     return array
 
 
@@ -146,10 +174,9 @@ def open_npz(path: Path) -> ArrayImages:
     Raises:
         DataError: the file or its arrays are not as described.
     """
-    images, labels = NpzArray(path, "images"), NpzArray(path, "labels")()
-    with np.load(path, allow_pickle=False) as arrays:
-        classes = [str(name) for name in arrays["classes"]] if "classes" in arrays else None
-    return array_images(path.stem, images, labels, source=path, classes=classes)
+    names = read_npz(path, "classes")
+    classes = None if names is None else [str(name) for name in names]
+    return array_images(path.stem, NpzImages(path), _required(path, "labels"), source=path, classes=classes)
 
 
 def open_npy_pair(images: Path, labels: Path) -> ArrayImages:
@@ -159,4 +186,4 @@ def open_npy_pair(images: Path, labels: Path) -> ArrayImages:
         DataError: a file or its array is not as described.
     """
     name = images.resolve().parent.name if images.stem == "images" else images.stem
-    return array_images(name, NpyFile(images), NpyFile(labels)(), source=images)
+    return array_images(name, NpyFile(images), read_npy(labels), source=images)

@@ -4,13 +4,13 @@ import io
 import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from stormbench.datasets.arrays import ArrayImages, array_images
+
+from stormbench.datasets.arrays import ArrayImages, StoredImages, array_images
 from stormbench.errors import DataError, InputError
 
 
@@ -77,25 +77,26 @@ def open_cifar(folder: Path, part: str = "test") -> ArrayImages:
     paths = tuple(place / file for file in layout.parts[part])
     labels = np.concatenate([np.asarray(_entry(path, layout.labels), dtype=np.int64) for path in paths])
     classes = _entry(place / layout.meta, layout.class_names)
-    return array_images(f"{layout.name}-{part}", _Batches(paths), labels, source=place, classes=classes)
+    return array_images(f"{layout.name}-{part}", Batches(paths), labels, source=place, classes=classes)
 
 
 @dataclass(frozen=True)
-class _Batches:
-    """The images of some batch files, read at first use."""
+class Batches(StoredImages):
+    """The images of some batch files, one after the other."""
 
     paths: tuple[Path, ...]
 
-    def __call__(self) -> NDArray[np.uint8]:
-        return _read_images(self.paths)
+    def open(self) -> NDArray[np.uint8]:
+        """Reads them, ``(N, 32, 32, 3)``; raises ``DataError`` where one is missing or not a batch."""
+        planes = np.concatenate([_planes(path) for path in self.paths])
+        return np.ascontiguousarray(planes.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
 
 
-@lru_cache(maxsize=4)
-def _read_images(paths: tuple[Path, ...]) -> NDArray[np.uint8]:
-    planes = np.concatenate([_entry(path, "data") for path in paths])
+def _planes(path: Path) -> NDArray[np.uint8]:
+    planes = np.asarray(_entry(path, "data"))
     if planes.dtype != np.uint8 or planes.ndim != 2 or planes.shape[1] != 3072:
-        raise DataError(f"{paths[0]} holds {planes.dtype} {planes.shape}; expected uint8 (n, 3072)")
-    return np.ascontiguousarray(planes.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
+        raise DataError(f"{path} holds {planes.dtype} {planes.shape}; expected uint8 (n, 3072)")
+    return planes
 
 
 def _entry(path: Path, name: str) -> Any:

@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
 from stormbench.datasets.images import digest_of, read_image
 from stormbench.errors import BrokenImageError, DataError
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
 from stormbench.errors import InputError
 
 FILTERS = {
@@ -45,9 +46,9 @@ class Geometry:
     central_fraction: float | None = None
 
     def __post_init__(self) -> None:
-        sides = self.resize if isinstance(self.resize, tuple | list) else (self.resize,)
-        if isinstance(self.resize, list):  # what JSON makes of a tuple
-            object.__setattr__(self, "resize", tuple(self.resize))
+        if self.resize is not None and not isinstance(self.resize, int):
+            object.__setattr__(self, "resize", tuple(self.resize))  # JSON makes a list of it
+        sides = self.resize if isinstance(self.resize, tuple) else (self.resize,)
         if any(side is not None and side < 1 for side in (*sides, self.crop)):
             raise InputError(f"resize and crop are positive numbers of pixels, not {self.resize} and {self.crop}")
         if self.central_fraction is not None and not 0 < self.central_fraction <= 1:

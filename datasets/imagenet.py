@@ -6,6 +6,7 @@ from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
+
 from stormbench.datasets.images import ImageSet
 from stormbench.errors import DataError
 

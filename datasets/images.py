@@ -9,7 +9,8 @@ from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
+
 from stormbench.errors import BrokenImageError
 
 # Deeper modes than 8 bits a channel, which a conversion to RGB would clip to white without a word.
@@ -95,6 +96,6 @@ def decode_image(content: bytes) -> Image.Image:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, Image.UnidentifiedImageError):
+    if isinstance(error, UnidentifiedImageError):
         return "it is no image of a known format"
     return " ".join(str(error).split()) or type(error).__name__
