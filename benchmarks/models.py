@@ -16,6 +16,7 @@ from stormbench.benchmarks.checkpoints import StateDict, load_weights, read_stat
 from stormbench.benchmarks.model_sources import MODEL_SOURCES, split_spec
 from stormbench.benchmarks.preprocessing import Preprocessing, Triple
 from stormbench.benchmarks.python_models import PythonFile
+from stormbench.benchmarks.torchvision_guard import import_torchvision
 from stormbench.errors import ModelError
 
 # Sides at which a network is tried that does not say what it was made for: CIFAR, 64, ImageNet.
@@ -77,11 +78,25 @@ class Model(nn.Module):
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()
 
-    def __reduce__(self) -> tuple[Callable[..., "Model"], tuple[PythonFile | None, dict[str, Any]]]:
-        return _revive, (self.code, self.__dict__)  # the code first: unpickling it makes the network's classes known
+    def __reduce__(
+        self,
+    ) -> tuple[Callable[..., "Model"], tuple["_Libraries | None", PythonFile | None, dict[str, Any]]]:
+        # Unpickled in this order: what comes first makes the network's classes known.
+        return _revive, (_Libraries() if _is_from_a_zoo(self.network) else None, self.code, self.__dict__)
 
 
-def _revive(_: PythonFile | None, state: dict[str, Any]) -> Model:
+class _Libraries:
+    """Unpickling one imports torchvision through the guard, so that worker processes can unpickle its networks."""
+
+    def __reduce__(self) -> tuple[Callable[[], Any], tuple[()]]:
+        return import_torchvision, ()
+
+
+def _is_from_a_zoo(network: nn.Module) -> bool:
+    return any(type(module).__module__.split(".")[0] in ("torchvision", "timm") for module in network.modules())
+
+
+def _revive(_libraries: Any, _code: PythonFile | None, state: dict[str, Any]) -> Model:
     model = Model.__new__(Model)
     model.__dict__.update(state)
     return model

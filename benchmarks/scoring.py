@@ -66,7 +66,8 @@ class ScoreShard:
 
     @cached_property
     def model(self) -> nn.Module:
-        """The model, loaded at first use."""
+        """The model, built at first use."""
+        torch.set_num_threads(1)
         return self.build().to(self.device).eval()
 
     def __call__(self, shard: Shard) -> dict[str, NDArray[Any]]:
@@ -210,7 +211,6 @@ def _score_missing(
     if progress:
         progress(done, total)
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     try:
         for shard, arrays in parallel.run(task, missing, workers=workers):
             journal.record(shard, arrays)

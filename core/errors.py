@@ -9,6 +9,7 @@
     │   └── BrokenImageError        one image cannot be decoded
     ├── ModelError                  a model cannot be found, loaded or called
     ├── ResultError                 a result file is not what it says
+    ├── WorkerDiedError             a worker process was killed
     ├── SettingsChangedError        a run that is continued was started with other settings
     └── MissingDependencyError      an optional library, system package or data file is not installed
 
@@ -56,6 +57,10 @@ class ModelError(StormbenchError):
 
 class ResultError(StormbenchError):
     """A result file is not what it says."""
+
+
+class WorkerDiedError(StormbenchError):
+    """A worker process was killed, by the system or by somebody."""
 
 
 class SettingsChangedError(StormbenchError):

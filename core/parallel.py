@@ -6,9 +6,14 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from multiprocessing.connection import wait as wait_for
 from typing import Any, TypeVar
+
+from threadpoolctl import threadpool_limits
+
+from stormbench.errors import WorkerDiedError
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -24,6 +29,7 @@ def run(task: Callable[[Item], Outcome], items: Iterable[Item], *, workers: int)
         workers: 0 or 1 for this process, else the number of worker processes.
 
     Raises:
+        WorkerDiedError: a worker process was killed.
         Exception: the first error of any task; unfinished items are then given up.
     """
     if workers <= 1:
@@ -32,12 +38,13 @@ def run(task: Callable[[Item], Outcome], items: Iterable[Item], *, workers: int)
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker, (task,))
     try:
         yield from _as_completed(pool, iter(items), in_flight=2 * workers)
-    except BaseException:
+    except BrokenProcessPool:
+        raise WorkerDiedError("a worker process died (killed, or out of memory?); finished work is kept") from None
+    finally:
+        processes = list(pool._processes.values()) if pool._processes else []
         pool.shutdown(wait=False, cancel_futures=True)
-        for process in list(pool._processes.values()):
+        for process in processes:  # those that are still at work are at work for nothing
             process.terminate()
-        raise
-    pool.shutdown()
 
 
 def _as_completed(pool: ProcessPoolExecutor, items: Iterator[Item], in_flight: int) -> Iterator[tuple[Item, Any]]:
@@ -55,6 +62,7 @@ _task: Callable[[Any], Any]
 def _start_worker(task: Callable[[Any], Any]) -> None:
     global _task
     _task = task
+    threadpool_limits(1)  # parallelism is over items; threads of several workers would only fight for the cores
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when an interrupt ends the run
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
