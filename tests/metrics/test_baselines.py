@@ -2,6 +2,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+
 from stormbench.errors import InputError, UnknownNameError
 from stormbench.metrics import BASELINES, Baseline, load_baseline
 from stormbench.metrics.baselines import published_rows, write_baseline

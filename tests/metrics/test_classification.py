@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from stormbench.errors import InputError
 from stormbench.metrics.classification import predict, rank_of_label, wrong_in_top
 

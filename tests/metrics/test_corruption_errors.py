@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from stormbench.corruptions import CORRUPTIONS
 from stormbench.errors import InputError
 from stormbench.metrics import (

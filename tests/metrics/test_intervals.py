@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from stormbench.errors import InputError
 from stormbench.metrics.intervals import bootstrap, resampled_means, wilson
 
