@@ -2,36 +2,44 @@
 
 No percentages and no indices are stored. They are derived (``stormbench.benchmarks.summary``), so that a new baseline
 or a new metric costs no inference.
+
+A result is data from a stranger: it is bounded in size, parsed strictly, and its seal, its outcomes and its counts must
+agree with each other. The seal shows slips and casual edits; whoever forges a result writes a new seal, and is found
+out by ``stormbench verify``, which asks the model.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import from_json
 
-from stormbench.benchmarks.shards import npz
+from stormbench.benchmarks.outcomes import Outcomes, outcomes_from
 from stormbench.errors import ResultError
 from stormbench.files import write_whole
+from stormbench.metrics.classification import wrong_in_top
 
-SCHEMA_VERSION = 1
-# A result is data from a stranger. 75 cells take about 8 kB, and 50,000 skipped file names 3 MB.
+SCHEMA_VERSION = 2
+# 75 cells take about 8 kB, and 50,000 skipped file names 3 MB.
 MAXIMAL_BYTES = 16 * 2**20
 
 CLEAN = "clean"
 Text = Annotated[str, Field(max_length=4096)]
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{32,64}$")]
+Digest = Annotated[str, Field(pattern=r"^([0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})$")]
+Count = Annotated[int, Field(ge=0, le=2**31)]
+PositiveCount = Annotated[int, Field(ge=1, le=2**31)]
 
 
 class Record(BaseModel):
     """Base of all parts of a result: unknown fields are refused and nothing changes after validation."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
 
 class Cell(Record):
@@ -39,9 +47,9 @@ class Cell(Record):
 
     corruption: Text
     severity: Annotated[int, Field(ge=0, le=5)]
-    images: PositiveInt
-    wrong: NonNegativeInt
-    wrong_top5: NonNegativeInt
+    images: PositiveCount
+    wrong: Count
+    wrong_top5: Count
 
     @model_validator(mode="after")
     def _counts_add_up(self) -> "Cell":
@@ -60,7 +68,7 @@ class ModelRecord(Record):
 
     source: Text
     digest: Digest
-    classes: PositiveInt
+    classes: PositiveCount
     preprocessing: dict[str, Any]
 
 
@@ -75,8 +83,8 @@ class DataRecord(Record):
     """Which images were scored; the fingerprint covers every image's bytes and label."""
 
     name: Text
-    images: PositiveInt
-    classes: PositiveInt
+    images: PositiveCount
+    classes: PositiveCount
     fingerprint: Digest
     skipped: list[Text]
     released: Text | None = None
@@ -107,17 +115,22 @@ class Settings(Record):
     defense: DefenseRecord | None
     data: DataRecord
     seed: int
-    batch_size: PositiveInt
+    batch_size: PositiveCount
     versions: dict[Text, Text]
 
 
 class Result(Settings):
-    """One run: one model, bare or defended, on one data set under one suite."""
+    """One run: one model, bare or defended, on one data set under one suite.
 
-    schema_version: Literal[1] = 1
+    Attributes:
+        seal: digest of everything else in the file; None in files from before there were seals.
+    """
+
+    schema_version: Literal[2] = 2
     created: datetime
     outcomes: OutcomesRecord
     cells: list[Cell]
+    seal: Digest | None = None
 
     @model_validator(mode="after")
     def _cells_agree(self) -> "Result":
@@ -133,32 +146,16 @@ class Result(Settings):
         return next((c for c in self.cells if (c.corruption, c.severity) == (corruption, severity)), None)
 
 
-@dataclass(frozen=True)
-class Outcomes:
-    """What the model said, image by image; ``cells`` in the order of the result's.
+def count(cells: Sequence[tuple[str, int]], outcomes: Outcomes) -> list[Cell]:
+    """The sums that go into the result file: ``cells`` names the rows of the outcomes."""
+    return [
+        _cell(corruption, severity, rank) for (corruption, severity), rank in zip(cells, outcomes.rank, strict=True)
+    ]
 
-    Attributes:
-        keys: each image's identity, shape ``(images,)``.
-        labels: each image's class in the model's index space, shape ``(images,)``.
-        prediction: the class the model put first, shape ``(cells, images)``.
-        rank: how many classes the model put before the true one, shape ``(cells, images)``: 0 is right, 5 or more is
-            wrong in the top 5.
-    """
 
-    keys: NDArray[np.str_]
-    labels: NDArray[np.int64]
-    prediction: NDArray[np.int32]
-    rank: NDArray[np.uint16]
-
-    def counts(self, cells: Sequence[tuple[str, int]]) -> Iterator[Cell]:
-        """The sums that go into the result file."""
-        for (corruption, severity), rank in zip(cells, self.rank, strict=True):
-            wrong, wrong_top5 = int((rank >= 1).sum()), int((rank >= 5).sum())
-            yield Cell(corruption=corruption, severity=severity, images=rank.size, wrong=wrong, wrong_top5=wrong_top5)
-
-    def to_bytes(self) -> bytes:
-        """The content of the ``.npz`` file."""
-        return npz(vars(self))
+def _cell(corruption: str, severity: int, rank: NDArray[np.uint16]) -> Cell:
+    wrong, wrong_top5 = wrong_in_top(rank, 1), wrong_in_top(rank, 5)
+    return Cell(corruption=corruption, severity=severity, images=rank.size, wrong=wrong, wrong_top5=wrong_top5)
 
 
 def write_result(settings: Settings, cells: Sequence[tuple[str, int]], outcomes: Outcomes, path: Path) -> Result:
@@ -176,32 +173,66 @@ def write_result(settings: Settings, cells: Sequence[tuple[str, int]], outcomes:
     content = outcomes.to_bytes()
     beside = path.with_suffix(".npz")
     write_whole(beside, content, durable=True)
-    result = Result(
+    unsealed = Result(
         **dict(settings),
         created=datetime.now(UTC).replace(microsecond=0),
         outcomes=OutcomesRecord(file=beside.name, sha256=hashlib.sha256(content).hexdigest()),
-        cells=list(outcomes.counts(cells)),
+        cells=count(cells, outcomes),
     )
+    result = unsealed.model_copy(update={"seal": seal_of(unsealed.model_dump(mode="json"))})
     write_whole(path, (result.model_dump_json(indent=1) + "\n").encode(), durable=True)
     return result
 
 
+def seal_of(document: dict[str, Any]) -> str:
+    """SHA-256 of a result's document, its seal left out; neither the order of keys nor white space matters."""
+    rest = {key: value for key, value in document.items() if key != "seal"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
 def read_result(path: Path) -> Result:
-    """Reads and checks a result file.
+    """Reads and checks a result file; one of an older schema is migrated.
 
     Raises:
-        ResultError: there is no such file, it is too large, or it is not a result; the message says where it departs.
+        ResultError: there is no such file, it is too large, it is not a result, or it was changed after it was written;
+            the message says where it departs.
     """
+    document = _migrated(_document(path), path)
+    try:
+        result = Result.model_validate_json(json.dumps(document))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))[:200] or "the file"
+        raise ResultError(f"{path} is not a result of schema {SCHEMA_VERSION}: {where}: {first['msg']}") from None
+    if result.seal is not None and result.seal != seal_of(document):
+        raise ResultError(f"{path} was changed after it was written: its seal does not fit; score the model anew")
+    return result
+
+
+def _document(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAXIMAL_BYTES:
             raise ResultError(f"{path} has more than {MAXIMAL_BYTES} bytes: not a result file")
-        return Result.model_validate_json(path.read_bytes())
+        document = from_json(path.read_bytes(), allow_inf_nan=False)
     except OSError as error:
         raise ResultError(f"cannot read the result {path}: {error.strerror}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise ResultError(f"{path} is not a result of schema {SCHEMA_VERSION}: {where}: {first['msg']}") from None
+    except ValueError as error:
+        raise ResultError(f"{path} is not a result: {error}") from None
+    if not isinstance(document, dict):
+        raise ResultError(f"{path} is not a result: it holds no JSON object")
+    return document
+
+
+def _migrated(document: dict[str, Any], path: Path) -> dict[str, Any]:
+    version = document.get("schema_version")
+    if version == 1:  # as 2, but without a seal
+        return document | {"schema_version": SCHEMA_VERSION, "seal": None}
+    if version != SCHEMA_VERSION:
+        raise ResultError(
+            f"{path} has schema_version {str(version)[:40]!r}; this stormbench reads 1 and {SCHEMA_VERSION}: "
+            "it is not a result, or a newer stormbench wrote it"
+        )
+    return document
 
 
 def read_outcomes(path: Path, result: Result) -> Outcomes:
@@ -212,18 +243,20 @@ def read_outcomes(path: Path, result: Result) -> Outcomes:
         result: what it holds.
 
     Raises:
-        ResultError: the outcomes are missing, are not those that the result names, or do not add up to its counts.
+        ResultError: the outcomes are missing, are not those that the result names, contradict themselves, or do not
+            add up to its counts.
     """
     beside = path.parent / Path(result.outcomes.file).name
     try:
         content = beside.read_bytes()
-        if hashlib.sha256(content).hexdigest() != result.outcomes.sha256:
-            raise ResultError(f"{beside} is not the file that {path} was written with (its digest differs)")
-        with np.load(beside, allow_pickle=False) as arrays:
-            outcomes = Outcomes(**arrays)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise ResultError(f"cannot read the outcomes {beside} of {path}: {error}") from None
-    if list(outcomes.counts([(c.corruption, c.severity) for c in result.cells])) != result.cells:
+    if hashlib.sha256(content).hexdigest() != result.outcomes.sha256:
+        raise ResultError(f"{beside} is not the file that {path} was written with (its digest differs)")
+    outcomes = outcomes_from(content, str(beside))
+    if departure := outcomes.departure(result.data.images, result.model.classes, len(result.cells)):
+        raise ResultError(f"the outcomes in {beside} cannot be those of {path}: {departure}")
+    if count([(c.corruption, c.severity) for c in result.cells], outcomes) != result.cells:
         raise ResultError(f"the outcomes in {beside} do not add up to the counts in {path}")
     return outcomes
 
