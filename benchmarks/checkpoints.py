@@ -1,6 +1,7 @@
 """Weights from files, without running code from them."""
 
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,13 +49,14 @@ def _read_safetensors(path: Path) -> StateDict:
 
 def _read_pickle(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # torch remarks on old formats that it reads all the same
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "weights_only" not in str(error).lower() and "Unsupported" not in str(error):
             raise ModelError(f"{path} is not a checkpoint that torch can read: {_line(error)}") from None
         raise ModelError(
             f"{path} holds more than weights and could run code when read ({_line(error)}); if you trust its origin, "
-            f"convert it: torch.save(torch.load({path.name!r}, weights_only=False).state_dict(), 'converted.pth')"
+            "read it once with torch.load(..., weights_only=False) and save its state dict alone"
         ) from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ModelError(f"{path} is not a checkpoint that torch can read: {_line(error)}") from None
@@ -62,10 +64,9 @@ def _read_pickle(path: Path) -> Any:
 
 def _line(error: Exception) -> str:
     """The telling part of an error in which torch explains itself at length."""
-    text = str(error)
-    _, _, cause = text.partition("WeightsUnpickler error: ")
-    lines = (cause or text or type(error).__name__).splitlines()
-    return lines[0].strip()[:200]
+    _, _, cause = str(error).partition("WeightsUnpickler error: ")
+    first, *_ = (cause or f"{type(error).__name__}: {error}").splitlines()
+    return first.partition(" was not an allowed global")[0].strip()
 
 
 def _unpacked(content: Any, path: Path) -> StateDict:

@@ -1,6 +1,7 @@
 """Where a model can come from: a table that needs no torch, so that it can be listed at once."""
 
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from stormbench.errors import ModelError
 from stormbench.registry import Registry
@@ -48,6 +49,14 @@ MODEL_SOURCES = Registry(
 )
 
 
+# What a name without a source could have meant, by its suffix.
+_SPELLINGS = {
+    "": "torchvision:{0}, timm:{0}, checkpoint:PATH@{0} or python:MODULE:{0}",
+    ".py": "python:{}:FACTORY",
+    **dict.fromkeys((".pth", ".pt", ".th", ".tar", ".ckpt", ".safetensors"), "checkpoint:{}@ARCHITECTURE"),
+}
+
+
 def split_spec(spec: str) -> tuple[str, str]:
     """Splits ``source:identifier`` at the first colon and looks no further: paths and drive letters survive.
 
@@ -64,5 +73,5 @@ def split_spec(spec: str) -> tuple[str, str]:
         return source, identifier
     if colon and source in MODEL_SOURCES:
         raise ModelError(f"{spec!r} names no model; write {MODEL_SOURCES[source].spelling}")
-    spellings = ", ".join(entry.spelling for entry in MODEL_SOURCES.values())
-    raise ModelError(f"{spec!r} does not say where the model comes from; write one of: {spellings}")
+    spellings = _SPELLINGS.get(PurePath(spec).suffix, _SPELLINGS[""])
+    raise ModelError(f"{spec!r} does not say where the model comes from; write {spellings.format(spec)}")
