@@ -1,27 +1,26 @@
 """From stored counts to figures: errors, CE, mCE and relative mCE, each with its interval."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from stormbench.benchmarks.results import CLEAN, Cell, Outcomes, Result, read_outcomes, read_result
-from stormbench.benchmarks.suites import SUITES
+from stormbench.benchmarks.resampling import Resampled, Sampled, complete_corruptions
+from stormbench.benchmarks.results import CLEAN, Cell, Result, read_outcomes, read_result
+from stormbench.benchmarks.suites import SEVERITIES, SUITES
+from stormbench.errors import InputError
 from stormbench.metrics.baselines import Baseline, load_baseline
 from stormbench.metrics.corruption import (
-    SEVERITIES,
     TEST_CORRUPTIONS,
     corruption_error,
     mean_corruption_error,
     relative_mean_corruption_error,
 )
-from stormbench.metrics.intervals import resampled_means, wilson
+from stormbench.metrics.intervals import wilson
 
 CellKey = tuple[str, int]
-Means = Mapping[CellKey, float]
 
 
 class Estimate(NamedTuple):
@@ -30,6 +29,12 @@ class Estimate(NamedTuple):
     value: float
     low: float
     high: float
+
+    @classmethod
+    def of(cls, sampled: Sampled) -> "Estimate":
+        """From the observed figure and the figure in each resample of the images."""
+        low, high = np.quantile(sampled[1:], [0.025, 0.975])
+        return cls(float(sampled[0]), float(low), float(high))
 
     def __str__(self) -> str:
         return f"{self.value:.1f} [{self.low:.1f}, {self.high:.1f}]"
@@ -48,6 +53,8 @@ class Summary:
         mce: mean corruption error over the fifteen.
         relative_mce: relative mean corruption error.
         notes: a sentence for each index that could not be computed.
+        samples: ``mean_error``, ``mce`` and ``relative_mce`` as observed, and then in each resample of the images. Runs
+            on the same images are resampled alike, so that their differences are paired.
     """
 
     result: Result
@@ -58,6 +65,7 @@ class Summary:
     mce: Estimate | None = None
     relative_mce: Estimate | None = None
     notes: tuple[str, ...] = ()
+    samples: Mapping[str, Sampled] = field(default_factory=dict)
 
     @property
     def clean(self) -> Estimate | None:
@@ -82,7 +90,19 @@ def summarise(path: Path, result: Result, baseline: Baseline | None, *, resample
     Raises:
         ResultError: the outcomes are missing or do not fit the result.
     """
-    return _Figures(result, read_outcomes(path, result), resamples).summary(baseline)
+    figures = sampled_figures(Resampled.of(result, read_outcomes(path, result), resamples), baseline)
+    indices = {name: Estimate.of(samples) for name, samples in figures.indices.items()}
+    return Summary(
+        result,
+        errors={(cell.corruption, cell.severity): _wilson(cell) for cell in result.cells},
+        mean_error=indices.get("mean_error"),
+        baseline=baseline,
+        corruption_errors={name: Estimate.of(samples) for name, samples in figures.corruption_errors.items()},
+        mce=indices.get("mce"),
+        relative_mce=indices.get("relative_mce"),
+        notes=figures.notes,
+        samples=figures.indices,
+    )
 
 
 def suite_baseline(suite: str) -> Baseline | None:
@@ -106,7 +126,8 @@ def find_baseline(name_or_path: str) -> Baseline:
 
 def as_baseline(result: Result) -> Baseline:
     """The errors of a run as what other runs are measured against."""
-    table = _table({(cell.corruption, cell.severity): cell.error for cell in result.cells})
+    errors = {(cell.corruption, cell.severity): cell.error for cell in result.cells}
+    table = {name: [errors[name, severity] for severity in SEVERITIES] for name in complete_corruptions(errors)}
     clean = result.cell(CLEAN, 0)
     source = f"measured: {result.model.source} on {result.data.images} images of {result.data.name}, run {result.run}"
     sources = {"errors": source} | ({"clean": source} if clean else {})
@@ -116,61 +137,59 @@ def as_baseline(result: Result) -> Baseline:
     )
 
 
-class _Figures:
-    """The run's means, observed and resampled: every figure is a function of the means of the cells."""
+@dataclass(frozen=True)
+class Figures:
+    """All figures of a run in percent, as observed and in each resample of its images.
 
-    def __init__(self, result: Result, outcomes: Outcomes, resamples: int) -> None:
-        self.result = result
-        self.cells: list[CellKey] = [(cell.corruption, cell.severity) for cell in result.cells]
-        wrong = (outcomes.rank >= 1).T
-        rng = np.random.default_rng(0)  # the interval of a result is a fact about it, not a new draw
-        self.observed = self._means(wrong.mean(axis=0))
-        self.resampled = [self._means(row) for row in resampled_means(wrong, resamples=resamples, rng=rng)]
+    Attributes:
+        indices: ``clean_error``, ``mean_error``, ``mce``, ``relative_mce``, as far as the run's cells allow.
+        corruption_errors: CE by corruption.
+        notes: a sentence for each index that could not be computed.
+    """
 
-    def _means(self, row: NDArray[np.float64]) -> Means:
-        return dict(zip(self.cells, row.tolist(), strict=True))
-
-    def estimate(self, figure: Callable[[Means], float]) -> Estimate:
-        low, high = np.quantile([figure(means) for means in self.resampled], [0.025, 0.975])
-        return Estimate(figure(self.observed), float(low), float(high))
-
-    def summary(self, baseline: Baseline | None) -> Summary:
-        corrupted = [cell for cell in self.cells if cell[0] != CLEAN]
-        mean = self.estimate(lambda means: 100 * float(np.mean([means[c] for c in corrupted]))) if corrupted else None
-        errors = {(cell.corruption, cell.severity): _wilson(cell) for cell in self.result.cells}
-        if baseline is None:
-            return Summary(self.result, errors, mean)
-        known = [name for name in _table(self.observed) if name in baseline.errors]
-        lacking = [name for name in TEST_CORRUPTIONS if name not in known]
-        by_corruption = {name: self._corruption_error(name, baseline) for name in known}
-        if lacking:
-            note = f"mCE needs all fifteen corruptions at five severities; lacking: {', '.join(lacking)}."
-            return Summary(self.result, errors, mean, baseline, by_corruption, notes=(note,))
-        mce = self.estimate(lambda means: mean_corruption_error(_table(means), baseline.errors))
-        relative, notes = self._relative(baseline)
-        return Summary(self.result, errors, mean, baseline, by_corruption, mce, relative, notes)
-
-    def _corruption_error(self, name: str, baseline: Baseline) -> Estimate:
-        return self.estimate(lambda means: corruption_error(_table(means)[name], baseline.errors[name]))
-
-    def _relative(self, baseline: Baseline) -> tuple[Estimate | None, tuple[str, ...]]:
-        if baseline.clean is None or (CLEAN, 0) not in self.observed:
-            return None, ("Relative mCE needs the clean errors of the model and of the baseline.",)
-        errors, clean = baseline.errors, baseline.clean
-        return self.estimate(
-            lambda means: relative_mean_corruption_error(_table(means), means[CLEAN, 0], errors, clean)
-        ), ()
+    indices: dict[str, Sampled]
+    corruption_errors: dict[str, Sampled]
+    notes: tuple[str, ...]
 
 
-def _table(means: Means) -> dict[str, list[float]]:
-    """The corruptions whose five severities were all run, as the metrics want them."""
-    names = dict.fromkeys(name for name, severity in means if severity == SEVERITIES)
-    severities = range(1, SEVERITIES + 1)
-    return {
-        name: [means[name, severity] for severity in severities]
-        for name in names
-        if all((name, severity) in means for severity in severities)
+def sampled_figures(run: Resampled, baseline: Baseline | None) -> Figures:
+    """Every figure that the run's cells and the baseline allow.
+
+    What was observed goes through ``stormbench.metrics``; in the resamples the same formulas are applied to all rows at
+    once.
+    """
+    indices = {}
+    if (CLEAN, 0) in run.columns:
+        indices["clean_error"] = 100 * run.errors(CLEAN, 0)
+    if corrupted := [column for cell, column in run.columns.items() if cell[0] != CLEAN]:
+        indices["mean_error"] = 100 * run.means[:, corrupted].mean(axis=1)
+    if baseline is None:
+        return Figures(indices, {}, ())
+    means = {name: run.mean_errors(name) for name in run.complete if name in baseline.errors}
+    scale = {name: float(np.mean(baseline.errors[name])) for name in means}
+    observed = {name: run.observed(name) for name in means}
+    by_corruption = {
+        name: _exactly(corruption_error(observed[name], baseline.errors[name]), 100 * means[name] / scale[name])
+        for name in means
     }
+    if lacking := [name for name in TEST_CORRUPTIONS if name not in means]:
+        return Figures(indices, by_corruption, (f"mCE needs all fifteen corruptions; lacking: {', '.join(lacking)}.",))
+    fifteen = np.mean([by_corruption[name] for name in TEST_CORRUPTIONS], axis=0)
+    indices["mce"] = _exactly(mean_corruption_error(observed, baseline.errors), fifteen)
+    if baseline.clean is None or (CLEAN, 0) not in run.columns:
+        return Figures(indices, by_corruption, ("Relative mCE needs the clean errors of the model and the baseline.",))
+    clean, loss = run.errors(CLEAN, 0), {name: scale[name] - baseline.clean for name in TEST_CORRUPTIONS}
+    try:
+        relative = relative_mean_corruption_error(observed, float(clean[0]), baseline.errors, baseline.clean)
+    except InputError as error:
+        return Figures(indices, by_corruption, (f"There is no relative mCE: {error}.",))
+    losses = np.mean([100 * (means[name] - clean) / loss[name] for name in TEST_CORRUPTIONS], axis=0)
+    return Figures(indices | {"relative_mce": _exactly(relative, losses)}, by_corruption, ())
+
+
+def _exactly(observed: float, sampled: Sampled) -> Sampled:
+    """The resamples, behind the figure as ``stormbench.metrics`` has it to the last digit."""
+    return np.concatenate([[observed], sampled[1:]])
 
 
 def _wilson(cell: Cell) -> Estimate:

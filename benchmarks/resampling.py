@@ -1,0 +1,69 @@
+"""The means of all cells of a run, as observed and in bootstrap resamples of its images."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stormbench.benchmarks.outcomes import Outcomes
+from stormbench.benchmarks.results import Result
+from stormbench.benchmarks.suites import SEVERITIES
+from stormbench.metrics.intervals import resampled_means
+
+CellKey = tuple[str, int]
+# A figure as observed, and then in each resample of the images: shape (1 + resamples,).
+Sampled = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """Top-1 errors in 0..1.
+
+    Attributes:
+        columns: for each cell its column in the means.
+        means: shape ``(1 + resamples, cells)``; the first row is what was observed.
+    """
+
+    columns: dict[CellKey, int]
+    means: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, result: Result, outcomes: Outcomes, resamples: int) -> "Resampled":
+        """Resamples the images of a run: always by the same draws, so that runs on the same images are paired."""
+        wrong = (outcomes.rank >= 1).T
+        drawn = resampled_means(wrong, resamples=resamples, rng=np.random.default_rng(0))
+        columns = {(cell.corruption, cell.severity): index for index, cell in enumerate(result.cells)}
+        return cls(columns, np.concatenate([wrong.mean(axis=0)[None], drawn]))
+
+    @property
+    def complete(self) -> list[str]:
+        """The corruptions whose five severities were all run."""
+        return complete_corruptions(self.columns)
+
+    def errors(self, corruption: str, severity: int) -> Sampled:
+        """The error in one cell."""
+        return self.means[:, self.columns[corruption, severity]]
+
+    def mean_errors(self, corruption: str) -> Sampled:
+        """The mean error over the five severities."""
+        return self.means[:, self._five(corruption)].mean(axis=1)
+
+    def observed(self, corruption: str) -> NDArray[np.float64]:
+        """The five errors that were observed."""
+        return self.means[0, self._five(corruption)]
+
+    def _five(self, corruption: str) -> list[int]:
+        return [self.columns[corruption, severity] for severity in SEVERITIES]
+
+
+def complete_corruptions(cells: Iterable[CellKey]) -> list[str]:
+    """The corruptions of which all five severities are among the cells, in order.
+
+    Example:
+        >>> complete_corruptions([("clean", 0), ("fog", 1), *(("snow", severity) for severity in SEVERITIES)])
+        ['snow']
+    """
+    known = dict.fromkeys(cells)
+    names = dict.fromkeys(corruption for corruption, _ in known)
+    return [name for name in names if all((name, severity) in known for severity in SEVERITIES)]
