@@ -36,6 +36,10 @@ class Resampled:
         columns = {(cell.corruption, cell.severity): index for index, cell in enumerate(result.cells)}
         return cls(columns, np.concatenate([wrong.mean(axis=0)[None], drawn]))
 
+    def only(self, cells: Iterable[CellKey]) -> "Resampled":
+        """The same run as if it had only these cells."""
+        return Resampled({cell: self.columns[cell] for cell in cells}, self.means)
+
     @property
     def complete(self) -> list[str]:
         """The corruptions whose five severities were all run."""

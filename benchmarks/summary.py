@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stormbench.benchmarks.resampling import Resampled, Sampled, complete_corruptions
 from stormbench.benchmarks.results import CLEAN, Cell, Result, read_outcomes, read_result
@@ -36,8 +37,13 @@ class Estimate(NamedTuple):
         low, high = np.quantile(sampled[1:], [0.025, 0.975])
         return cls(float(sampled[0]), float(low), float(high))
 
+    @property
+    def brackets(self) -> str:
+        """The interval as it is printed everywhere."""
+        return f"[{self.low:.1f}, {self.high:.1f}]"
+
     def __str__(self) -> str:
-        return f"{self.value:.1f} [{self.low:.1f}, {self.high:.1f}]"
+        return f"{self.value:.1f} {self.brackets}"
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,9 @@ def summarise(path: Path, result: Result, baseline: Baseline | None, *, resample
         errors={(cell.corruption, cell.severity): _wilson(cell) for cell in result.cells},
         mean_error=indices.get("mean_error"),
         baseline=baseline,
-        corruption_errors={name: Estimate.of(samples) for name, samples in figures.corruption_errors.items()},
+        corruption_errors={name: Estimate.of(samples) for name, samples in figures.corruptions.items()}
+        if baseline
+        else {},
         mce=indices.get("mce"),
         relative_mce=indices.get("relative_mce"),
         notes=figures.notes,
@@ -143,13 +151,13 @@ class Figures:
 
     Attributes:
         indices: ``clean_error``, ``mean_error``, ``mce``, ``relative_mce``, as far as the run's cells allow.
-        corruption_errors: CE by corruption.
+        corruptions: CE by corruption; the mean error over its severities where there is no baseline.
         notes: a sentence for each index that could not be computed.
     """
 
     indices: dict[str, Sampled]
-    corruption_errors: dict[str, Sampled]
-    notes: tuple[str, ...]
+    corruptions: dict[str, Sampled]
+    notes: tuple[str, ...] = ()
 
 
 def sampled_figures(run: Resampled, baseline: Baseline | None) -> Figures:
@@ -164,27 +172,36 @@ def sampled_figures(run: Resampled, baseline: Baseline | None) -> Figures:
     if corrupted := [column for cell, column in run.columns.items() if cell[0] != CLEAN]:
         indices["mean_error"] = 100 * run.means[:, corrupted].mean(axis=1)
     if baseline is None:
-        return Figures(indices, {}, ())
-    means = {name: run.mean_errors(name) for name in run.complete if name in baseline.errors}
-    scale = {name: float(np.mean(baseline.errors[name])) for name in means}
-    observed = {name: run.observed(name) for name in means}
-    by_corruption = {
-        name: _exactly(corruption_error(observed[name], baseline.errors[name]), 100 * means[name] / scale[name])
-        for name in means
-    }
-    if lacking := [name for name in TEST_CORRUPTIONS if name not in means]:
-        return Figures(indices, by_corruption, (f"mCE needs all fifteen corruptions; lacking: {', '.join(lacking)}.",))
-    fifteen = np.mean([by_corruption[name] for name in TEST_CORRUPTIONS], axis=0)
-    indices["mce"] = _exactly(mean_corruption_error(observed, baseline.errors), fifteen)
+        return Figures(indices, {name: 100 * run.mean_errors(name) for name in run.complete})
+    corruptions = {name: _ce(run, name, baseline) for name in run.complete if name in baseline.errors}
+    if lacking := [name for name in TEST_CORRUPTIONS if name not in corruptions]:
+        return Figures(indices, corruptions, (f"mCE needs all fifteen corruptions; lacking: {', '.join(lacking)}.",))
+    fifteen = np.mean([corruptions[name] for name in TEST_CORRUPTIONS], axis=0)
+    indices["mce"] = _exactly(mean_corruption_error(_observed(run), baseline.errors), fifteen)
     if baseline.clean is None or (CLEAN, 0) not in run.columns:
-        return Figures(indices, by_corruption, ("Relative mCE needs the clean errors of the model and the baseline.",))
-    clean, loss = run.errors(CLEAN, 0), {name: scale[name] - baseline.clean for name in TEST_CORRUPTIONS}
+        return Figures(indices, corruptions, ("Relative mCE needs the clean errors of the model and the baseline.",))
     try:
-        relative = relative_mean_corruption_error(observed, float(clean[0]), baseline.errors, baseline.clean)
+        return Figures(indices | {"relative_mce": _relative_mce(run, baseline, baseline.clean)}, corruptions)
     except InputError as error:
-        return Figures(indices, by_corruption, (f"There is no relative mCE: {error}.",))
-    losses = np.mean([100 * (means[name] - clean) / loss[name] for name in TEST_CORRUPTIONS], axis=0)
-    return Figures(indices | {"relative_mce": _exactly(relative, losses)}, by_corruption, ())
+        return Figures(indices, corruptions, (f"There is no relative mCE: {error}.",))
+
+
+def _ce(run: Resampled, name: str, baseline: Baseline) -> Sampled:
+    reference = baseline.errors[name]
+    observed = corruption_error(run.observed(name), reference)
+    return _exactly(observed, 100 * run.mean_errors(name) / np.mean(reference))
+
+
+def _relative_mce(run: Resampled, baseline: Baseline, baseline_clean: float) -> Sampled:
+    clean = run.errors(CLEAN, 0)
+    observed = relative_mean_corruption_error(_observed(run), float(clean[0]), baseline.errors, baseline_clean)
+    losses = {name: float(np.mean(baseline.errors[name])) - baseline_clean for name in TEST_CORRUPTIONS}
+    relative = [100 * (run.mean_errors(name) - clean) / losses[name] for name in TEST_CORRUPTIONS]
+    return _exactly(observed, np.mean(relative, axis=0))
+
+
+def _observed(run: Resampled) -> dict[str, NDArray[np.float64]]:
+    return {name: run.observed(name) for name in TEST_CORRUPTIONS}
 
 
 def _exactly(observed: float, sampled: Sampled) -> Sampled:

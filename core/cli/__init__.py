@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from stormbench.cli import demo, leaderboard, listing, score, show, train
+from stormbench.cli import compare, demo, leaderboard, listing, score, show, train
 from stormbench.errors import StormbenchError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app.command()(demo.demo)
 app.command(name="list")(listing.show)
 app.command()(score.score)
 app.command()(leaderboard.leaderboard)
+app.command()(compare.compare)
 app.command()(show.show)
 app.add_typer(train.app, name="train")
 

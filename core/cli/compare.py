@@ -1,0 +1,25 @@
+"""``stormbench compare``: two or more models on the same images."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def compare(
+    results: Annotated[list[Path], typer.Argument(help="Result files; the first is compared with each of the others.")],
+    baseline: Annotated[str | None, typer.Option(help="Name, .toml or result .json to normalise by.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Says which model is better, by how much and how surely, image by image."""
+    from stormbench.benchmarks.compare import compare as run
+    from stormbench.benchmarks.summary import find_baseline
+    from stormbench.cli.comparison_tables import print_comparison
+
+    comparisons = run(results, baseline=find_baseline(baseline) if baseline else None)
+    if as_json:
+        typer.echo(json.dumps([comparison.as_json() for comparison in comparisons], indent=1))
+        return
+    for comparison in comparisons:
+        print_comparison(comparison)
