@@ -78,7 +78,7 @@ class Journal:
 
     def _check_settings(self) -> None:
         path = self.folder / "settings.json"
-        if path.exists():
+        if self.finished():
             refuse_changes(json.loads(path.read_text()), self.settings, where=str(self.folder))
         else:
             write_whole(path, json.dumps(self.settings, indent=1).encode(), durable=True)
@@ -117,12 +117,20 @@ def refuse_changes(then: Mapping[str, Any], now: Mapping[str, Any], *, where: st
     Raises:
         SettingsChangedError: they differ; the message names the first setting that does, and both values.
     """
+    for name, before, after in _changes(then, now):
+        raise SettingsChangedError(
+            f"{where} was made with {name} {_short(before)}, this run has {_short(after)}; "
+            "choose another name or output folder, or remove it"
+        )
+
+
+def _changes(then: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
     for name in [*now, *(then.keys() - now.keys())]:
-        if then.get(name) != now.get(name):
-            raise SettingsChangedError(
-                f"{where} was made with {name} {_short(then.get(name))}, this run has {_short(now.get(name))}; "
-                "choose another name or output folder, or remove it"
-            )
+        before, after = then.get(name), now.get(name)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            yield from _changes(before, after, f"{prefix}{name}.")
+        elif before != after:
+            yield f"{prefix}{name}", before, after
 
 
 def _short(value: Any) -> str:

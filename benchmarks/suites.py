@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from stormbench.corruptions import CORRUPTIONS
 from stormbench.datasets import Geometry
@@ -63,7 +64,7 @@ class Suite:
 
     def resized(self, resize: int | None, crop: int | None, interpolation: str | None) -> "Suite":
         """The same suite on images prepared otherwise; what is None stays as it is."""
-        changes = {"resize": resize, "crop": crop, "interpolation": interpolation}
+        changes: dict[str, Any] = {"resize": resize, "crop": crop, "interpolation": interpolation}
         given = {name: value for name, value in changes.items() if value is not None}
         return replace(self, geometry=replace(self.geometry or Geometry(), **given)) if given else self
 

@@ -44,4 +44,5 @@ def stream(seed: int, name: str, severity: int, key: str) -> Generator:
         True
     """
     identity = f"{seed}\x1f{name}\x1f{severity}\x1f{key}".encode(errors="surrogateescape")
-    return Generator(SFC64(_DigestSeed(blake2b(identity, digest_size=32).digest())))
+    digest = blake2b(identity, digest_size=32).digest()
+    return Generator(SFC64(_DigestSeed(digest)))  # type: ignore[arg-type] # numpy's stub forgets its own ISeedSequence

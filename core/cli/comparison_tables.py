@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from stormbench.benchmarks.compare import INDEX_NAMES, CellTest, Comparison, Difference
@@ -13,15 +12,15 @@ _SAID = {-1: "better", 0: "", 1: "worse"}
 
 def print_comparison(comparison: Comparison) -> None:
     """Prints the conclusion, a row an index, and a row a corruption."""
-    console = Console(highlight=False)
-    console.print(escape(comparison.conclusion), style="bold")
+    console = Console(highlight=False, markup=False, emoji=False)  # names are a stranger's text
+    console.print(comparison.conclusion, style="bold")
     named = {INDEX_NAMES[name]: difference for name, difference in comparison.indices.items()}
     console.print(_differences("index", comparison, named, {}))
     tests = {name: [test for test in comparison.cells if test.corruption == name] for name in comparison.corruptions}
     heading = "CE" if comparison.baseline else "mean error"
     console.print(_differences(heading, comparison, comparison.corruptions, tests))
     for note in comparison.notes:
-        console.print(escape(note))
+        console.print(note)
 
 
 def _differences(
@@ -29,12 +28,12 @@ def _differences(
 ) -> Table:
     table = Table(heading, caption="in percent; difference = second minus first, 95 % interval" if tests else None)
     for name in (comparison.first, comparison.second, "difference", f"{comparison.second} is"):
-        table.add_column(escape(name), justify="right")
+        table.add_column(name, justify="right")
     if tests:
         table.add_column("cells by McNemar, Holm", justify="right")
     for name, difference in differences.items():
         figures = (f"{difference.first:.1f}", f"{difference.second:.1f}", str(difference.points))
-        table.add_row(name, *map(escape, figures), _SAID[difference.sure], *([_counted(tests[name])] if tests else []))
+        table.add_row(name, *figures, _SAID[difference.sure], *([_counted(tests[name])] if tests else []))
     return table
 
 
