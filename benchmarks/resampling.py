@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stormbench.benchmarks.outcomes import Outcomes
-from stormbench.benchmarks.results import Result
+from stormbench.benchmarks.results import CLEAN, Result
 from stormbench.benchmarks.suites import SEVERITIES
 from stormbench.metrics.intervals import resampled_means
 
@@ -52,6 +52,16 @@ class Resampled:
     def mean_errors(self, corruption: str) -> Sampled:
         """The mean error over the five severities."""
         return self.means[:, self._five(corruption)].mean(axis=1)
+
+    @property
+    def severities(self) -> list[int]:
+        """The severities of the corrupted cells."""
+        return sorted({severity for name, severity in self.columns if name != CLEAN})
+
+    def severity_errors(self, severity: int) -> Sampled:
+        """The mean error over all corruptions at one severity."""
+        columns = [column for (name, at), column in self.columns.items() if name != CLEAN and at == severity]
+        return self.means[:, columns].mean(axis=1)
 
     def observed(self, corruption: str) -> NDArray[np.float64]:
         """The five errors that were observed."""

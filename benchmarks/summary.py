@@ -56,6 +56,8 @@ class Summary:
         mean_error: plain mean over all corrupted cells, bootstrap over images, as all below.
         baseline: what CE and mCE are measured against.
         corruption_errors: CE by corruption, where all five severities were run.
+        corruption_means: mean error by corruption over its severities, where all five were run.
+        severity_means: mean error by severity over all corruptions.
         mce: mean corruption error over the fifteen.
         relative_mce: relative mean corruption error.
         notes: a sentence for each index that could not be computed.
@@ -68,6 +70,8 @@ class Summary:
     mean_error: Estimate | None
     baseline: Baseline | None = None
     corruption_errors: dict[str, Estimate] = field(default_factory=dict)
+    corruption_means: dict[str, Estimate] = field(default_factory=dict)
+    severity_means: dict[int, Estimate] = field(default_factory=dict)
     mce: Estimate | None = None
     relative_mce: Estimate | None = None
     notes: tuple[str, ...] = ()
@@ -96,7 +100,8 @@ def summarise(path: Path, result: Result, baseline: Baseline | None, *, resample
     Raises:
         ResultError: the outcomes are missing or do not fit the result.
     """
-    figures = sampled_figures(Resampled.of(result, read_outcomes(path, result), resamples), baseline)
+    run = Resampled.of(result, read_outcomes(path, result), resamples)
+    figures = sampled_figures(run, baseline)
     indices = {name: Estimate.of(samples) for name, samples in figures.indices.items()}
     return Summary(
         result,
@@ -106,6 +111,8 @@ def summarise(path: Path, result: Result, baseline: Baseline | None, *, resample
         corruption_errors={name: Estimate.of(samples) for name, samples in figures.corruptions.items()}
         if baseline
         else {},
+        corruption_means={name: Estimate.of(100 * run.mean_errors(name)) for name in run.complete},
+        severity_means={severity: Estimate.of(100 * run.severity_errors(severity)) for severity in run.severities},
         mce=indices.get("mce"),
         relative_mce=indices.get("relative_mce"),
         notes=figures.notes,
