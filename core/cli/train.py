@@ -1,11 +1,14 @@
 """``stormbench train``: fits a defense."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from stormbench.cli import options
+
+if TYPE_CHECKING:
+    from stormbench.defenses.rain.enhancers import UpsamplerName
 
 app = typer.Typer(help="Fits a defense to a model.", no_args_is_help=True)
 
@@ -87,8 +90,8 @@ def rain(
     typer.echo(f"wrote {written}; use it as --defense rain:upsampler={upsampler},weights={written}")
 
 
-def _start(text: str | None) -> tuple[str, Path] | None:
+def _start(text: str | None) -> "tuple[UpsamplerName, Path] | None":
     if text is None:
         return None
     upsampler, _, path = text.partition("=")
-    return upsampler, Path(path)
+    return cast("UpsamplerName", upsampler), Path(path)  # load_enhancer refuses an unknown one

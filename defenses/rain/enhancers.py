@@ -5,7 +5,7 @@ An enhancer is any ``nn.Module`` from ``(N, 3, H, W)`` in [0, 1] to ``(N, 3, 2H,
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -60,6 +60,8 @@ def load_enhancer(name: UpsamplerName, weights: str | Path = "") -> nn.Module:
         raise InputError(f"upsampler={name} needs weights=FILE (`stormbench train rain` makes a small one)")
     if name == "spandrel":
         return _from_spandrel(Path(weights))
+    if name not in _FROM_WEIGHTS:
+        raise InputError(f"upsampler is one of {', '.join(get_args(UpsamplerName))}, not {name!r}")
     found = read_weights(Path(weights))
     return fill(_FROM_WEIGHTS[name](found), found, Path(weights))
 

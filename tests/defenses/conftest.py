@@ -1,0 +1,41 @@
+"""Small models for the tests of defenses and attacks."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+
+class Tiny(nn.Module):
+    """Any image to some logits; batch norm, so that a change of mode would show."""
+
+    def __init__(self, classes: int = 4) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Conv2d(3, 8, 3, 2), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(2))
+        self.last = nn.Linear(32, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.last(self.net(images).flatten(1))
+        return logits
+
+
+class Linear(nn.Module):
+    """``W x + b``: every attack's best answer is known in closed form."""
+
+    def __init__(self, classes: int = 3, side: int = 8) -> None:
+        super().__init__()
+        draw = torch.Generator().manual_seed(5)
+        self.weight = nn.Parameter(torch.randn(classes, 3 * side * side, generator=draw) / side)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return (images - 0.5).flatten(1) @ self.weight.T
+
+
+@pytest.fixture
+def model() -> nn.Module:
+    torch.manual_seed(0)
+    return Tiny().eval()
+
+
+@pytest.fixture
+def linear() -> Linear:
+    return Linear()
