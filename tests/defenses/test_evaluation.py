@@ -36,7 +36,7 @@ class Bright(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         centres = torch.tensor([0.2, 0.4, 0.6, 0.8], device=images.device)
         mean = images.mean(dim=(1, 2, 3))[:, None]
-        return 600 * (mean * centres - centres**2 / 2)  # the nearest centre wins
+        return 200 * (mean * centres - centres**2 / 2)  # the nearest centre wins
 
 
 class Jitter(RandomDefense):
