@@ -1,0 +1,39 @@
+(() => {
+  "use strict";
+  const table = new DataTable("#models", {
+    paging: false, info: false, autoWidth: false, order: [], layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: null },
+  });
+  const count = document.getElementById("count");
+  const all = table.rows().count();
+  table.on("draw", () => { count.textContent = `${table.rows({ search: "applied" }).count()} of ${all}`; });
+
+  document.getElementById("search").addEventListener("input", (event) => table.search(event.target.value).draw());
+  for (const select of document.querySelectorAll("[data-filter]")) {
+    const column = table.columns().indexes().toArray().find((at) => table.column(at).title() === select.dataset.filter);
+    select.addEventListener("change", () => {
+      const wanted = select.value;
+      table.column(column).search.fixed("choice", wanted ? (_, __, at) => table.cell(at, column).node().querySelector("bdi, .kind").textContent === wanted : null);
+      table.draw();
+    });
+  }
+  document.querySelector("form.controls").addEventListener("submit", (event) => event.preventDefault());
+
+  const specifications = JSON.parse(document.getElementById("specifications").textContent);
+  const draw = (place) => vegaEmbed(place, specifications[place.id], { ast: true, actions: false, renderer: "svg" });
+  const seen = new IntersectionObserver((entries) => {
+    for (const entry of entries.filter((each) => each.isIntersecting)) {
+      seen.unobserve(entry.target);
+      draw(entry.target);
+    }
+  }, { rootMargin: "600px" });
+  const places = [...document.querySelectorAll(".chart")];
+  places.forEach((place) => seen.observe(place));
+  addEventListener("beforeprint", () => places.filter((place) => !place.querySelector("svg")).forEach(draw));
+
+  const open = () => {
+    const section = location.hash.startsWith("#model-") && document.getElementById(location.hash.slice(1));
+    if (section) { section.open = true; section.scrollIntoView(); section.querySelector("summary").focus({ preventScroll: true }); }
+  };
+  addEventListener("hashchange", open);
+  open();
+})();

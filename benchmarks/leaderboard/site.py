@@ -1,0 +1,140 @@
+"""Writes the leaderboard: the page, the CSV, the Markdown and the LaTeX."""
+
+import json
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from stormbench._version import __version__
+from stormbench.benchmarks.leaderboard.boards import Board, Row
+from stormbench.benchmarks.leaderboard.charts import Chart, board_charts
+from stormbench.benchmarks.leaderboard.columns import COLUMNS
+from stormbench.benchmarks.leaderboard.libraries import datatables, vega_embed
+from stormbench.benchmarks.leaderboard.texts import all_rows, as_csv, as_latex, as_markdown, used_columns
+from stormbench.benchmarks.names import shown
+from stormbench.benchmarks.results import CLEAN
+from stormbench.files import write_whole
+
+_SHOWN_TEXT = 2000  # characters of a preprocessing or a list of versions; the result file has all of it
+
+
+@dataclass(frozen=True)
+class _Section:
+    """A board on the page."""
+
+    board: Board
+    charts: list[tuple[str, Chart]]
+
+
+def write_site(boards: Sequence[Board], folder: Path) -> Path:
+    """Writes ``index.html``, ``leaderboard.csv``, ``leaderboard.md`` and ``leaderboard.tex``.
+
+    Args:
+        boards: what ``build_boards`` made.
+        folder: where they go; made if missing.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        MissingDependencyError: the libraries that draw the page are not installed.
+    """
+    page = render(boards)
+    for name, text in (("csv", as_csv(boards)), ("md", as_markdown(boards)), ("tex", as_latex(boards))):
+        write_whole(folder / f"leaderboard.{name}", text.encode())
+    write_whole(folder / "index.html", page.encode())
+    return folder / "index.html"
+
+
+def render(boards: Sequence[Board]) -> str:
+    """The page. It runs only the scripts whose digests it names, and asks nothing of any network."""
+    rows = all_rows(boards)
+    sections = _sections(boards)
+    scripts = [datatables(), vega_embed(), _asset("page.js")]
+    environment = Environment(
+        loader=PackageLoader(__package__, "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.jinja").render(
+        rows=rows,
+        columns=used_columns(rows),
+        sections=sections,
+        filters=_filters(rows),
+        measured=[row for row in rows if row.summary],
+        details=[_details(row) for row in rows if row.summary],
+        headings={column.key: column.heading for column in COLUMNS},
+        style=Markup(_asset("page.css")),
+        scripts=[Markup(script) for script in scripts],
+        policy=_policy(scripts),
+        specifications={place: chart.specification for section in sections for place, chart in section.charts},
+        made=datetime.now(UTC).date().isoformat(),
+        version=__version__,
+    )
+
+
+def _sections(boards: Sequence[Board]) -> list[_Section]:
+    return [
+        _Section(board, [(f"chart-{at}-{number}", chart) for number, chart in enumerate(board_charts(board))])
+        for at, board in enumerate(boards)
+    ]
+
+
+def _filters(rows: Sequence[Row]) -> dict[str, list[str]]:
+    """The choices of each filter, by the heading of its column."""
+    return {
+        "Suite": sorted({row.suite for row in rows}),
+        "Data": sorted({row.data for row in rows}),
+        "Defense": sorted({row.defense or "none" for row in rows}),
+        "Kind": sorted({row.kind for row in rows}),
+    }
+
+
+def _details(row: Row) -> dict[str, Any]:
+    """What the section of a measured row says beside its figures."""
+    assert row.summary is not None
+    result, errors = row.summary.result, row.summary.errors
+    severities = sorted({severity for name, severity in errors if name != CLEAN})
+    defense = {"Defense": f"{result.defense.spec}, seed {result.defense.seed}"} if result.defense else {}
+    provenance = {
+        "Model": result.model.source,
+        "Weights": f"digest {result.model.digest}",
+        "Preprocessing": json.dumps(result.model.preprocessing),
+        **defense,
+        "Images": f"{result.data.images:,} of {result.data.name}, {result.data.classes} classes, "
+        f"fingerprint {result.data.fingerprint}",
+        "Pixels": f"{result.suite.name}, scale {result.suite.scale}, geometry {json.dumps(result.suite.geometry)}, "
+        + (f"JPEG quality {result.suite.jpeg_quality}" if result.suite.jpeg_quality else "lossless"),
+        "Seed": str(result.seed),
+        "Scored": f"{result.created:%Y-%m-%d %H:%M} UTC",
+        "Versions": ", ".join(f"{name} {version}" for name, version in result.versions.items()),
+        "Outcomes": f"SHA-256 {result.outcomes.sha256}",
+        "Skipped": ", ".join(result.data.skipped[:20]) if result.data.skipped else "nothing",
+    }
+    return {
+        "severities": severities,
+        "corruptions": {name: [errors.get((name, at)) for at in severities] for name in row.summary.corruptions},
+        "provenance": {what: shown(text, longest=_SHOWN_TEXT) for what, text in provenance.items()},
+    }
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    digests = " ".join(f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" for script in scripts)
+    return (
+        f"default-src 'none'; script-src {digests}; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _asset(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
