@@ -14,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from stormbench import parallel
 from stormbench.benchmarks.models import Model, load_model
 from stormbench.benchmarks.results import (
     CLEAN,
@@ -28,13 +27,14 @@ from stormbench.benchmarks.results import (
     read_result,
     write_result,
 )
-from stormbench.benchmarks.shards import Journal, Shard, refuse_changes, split
+from stormbench.benchmarks.shards import Journal, Shard, refuse_changes, split, work_off
 from stormbench.benchmarks.suites import SUITES, Suite
 from stormbench.benchmarks.survey import Progress, Survey, sound_images, survey
 from stormbench.datasets import ImageSet, match_classes, open_images
 from stormbench.datasets.corrupted import CellPixels, OnTheFly, Pixels
+from stormbench.datasets.released import open_released
 from stormbench.defenses import defend
-from stormbench.errors import DataError, ModelError
+from stormbench.errors import DataError, InputError, ModelError
 from stormbench.metrics.classification import predict, rank_of_label
 from stormbench.randomness import stream
 
@@ -120,6 +120,7 @@ def score(
     batch_size: int = 32,
     device: str = "cpu",
     skip_broken: bool = False,
+    released: str | Path | None = None,
     progress: Progress | None = None,
 ) -> tuple[Path, Result]:
     """Scores a model on the cells of a suite, and continues where an earlier try was interrupted.
@@ -139,6 +140,8 @@ def score(
         batch_size: images that go through the model at once; also the unit in which an interrupted run continues.
         device: where the model runs.
         skip_broken: leave out images that cannot be decoded, and record which.
+        released: folder of a generated or published set to read the cells from, instead of making them; clean images
+            still come from ``data``.
         progress: called with the number of images done and the number of all.
 
     Returns:
@@ -148,22 +151,25 @@ def score(
         StormbenchError: see ``stormbench.errors``; whatever was finished is kept.
     """
     suite = SUITES[suite] if isinstance(suite, str) else suite
+    _check_device(device)
     model = load_model(model) if isinstance(model, str) else model
+    _build(model, defense)  # a wrong specification is found here and not in a worker
     images = open_images(data) if isinstance(data, str | Path) else data
     images = images if limit is None else images.subset(range(min(limit, len(images))))
     found = survey(images, workers=workers)
     sound = sound_images(images, found, skip_broken=skip_broken)
+    pixels, released_as = _cell_pixels(suite, sound, found, seed, released)
     task = ScoreShard(
         build=partial(_build, model, defense),
         images=sound,
         labels=match_classes(sound, model.num_classes),
-        pixels=OnTheFly(suite.geometry, suite.scale, suite.jpeg_quality, seed),
+        pixels=pixels,
         cells=[(CLEAN, 0), *suite.cells],
         seed=seed,
         device=device,
     )
     settings = Settings(
-        run=name or _run_name(model.source, suite.name, images.name, defense),
+        run=name or _run_name(model.source, suite.name, images.name, defense, "released" if released else None),
         suite=_suite_record(suite),
         model=ModelRecord(
             source=model.source,
@@ -172,7 +178,7 @@ def score(
             preprocessing=asdict(model.preprocessing),
         ),
         defense=DefenseRecord(spec=defense, seed=seed) if defense else None,
-        data=_data_record(images, sound, found),
+        data=_data_record(images, sound, found, released_as),
         seed=seed,
         batch_size=batch_size,
         versions={"python": platform.python_version()} | {lib: importlib.metadata.version(lib) for lib in _VERSIONS_OF},
@@ -187,6 +193,32 @@ def score(
         result = write_result(settings, task.cells, _gather(task, journal), path)
     journal.remove()
     return path, result
+
+
+def _cell_pixels(
+    suite: Suite, images: ImageSet, found: Survey, seed: int, released: str | Path | None
+) -> tuple[CellPixels, str | None]:
+    """Where the cells come from, and what the result calls that."""
+    if released is None:
+        return OnTheFly(suite.geometry, suite.scale, suite.jpeg_quality, seed), None
+    root = Path(released)
+    pixels, manifest = open_released(root, images, suite.geometry, suite.cells)
+    if manifest is None:
+        return pixels, root.resolve().name
+    ours = _suite_record(suite).model_dump(mode="json", exclude={"name"})
+    theirs = manifest.model_dump(mode="json", include=set(ours))
+    if manifest.images == len(images):
+        ours["fingerprint"], theirs["fingerprint"] = found.fingerprint, manifest.fingerprint
+    for name in (name for name in ours if ours[name] != theirs[name]):
+        raise DataError(f"{root} was made with {name} {theirs[name]}, this run has {ours[name]}; score like with like")
+    return pixels, f"{root.resolve().name} {manifest.digest}"
+
+
+def _check_device(device: str) -> None:
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch has no one way to say it
+        raise InputError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from None
 
 
 def _build(model: nn.Module, defense: str | None) -> nn.Module:
@@ -204,19 +236,9 @@ def _finished(path: Path, comparable: dict[str, Any]) -> Result:
 def _score_missing(
     task: ScoreShard, journal: Journal, shards: Sequence[Shard], workers: int, progress: Progress | None
 ) -> None:
-    finished = journal.finished()
-    missing = [shard for shard in shards if shard.index not in finished]
-    total = sum(map(len, shards))
-    done = total - sum(map(len, missing))
-    if progress:
-        progress(done, total)
     threads = torch.get_num_threads()
     try:
-        for shard, arrays in parallel.run(task, missing, workers=workers):
-            journal.record(shard, arrays)
-            done += len(shard)
-            if progress:
-                progress(done, total)
+        work_off(task, journal, shards, workers=workers, progress=progress)
     finally:
         torch.set_num_threads(threads)
 
@@ -236,18 +258,19 @@ def _suite_record(suite: Suite) -> SuiteRecord:
     return SuiteRecord(name=suite.name, scale=suite.scale, geometry=geometry, jpeg_quality=suite.jpeg_quality)
 
 
-def _data_record(images: ImageSet, sound: ImageSet, found: Survey) -> DataRecord:
+def _data_record(images: ImageSet, sound: ImageSet, found: Survey, released: str | None) -> DataRecord:
     return DataRecord(
         name=images.name,
         images=len(sound),
         classes=len(images.classes),
         fingerprint=found.fingerprint,
         skipped=[images.keys[index] for index in found.broken],
+        released=released,
     )
 
 
-def _run_name(source: str, suite: str, data: str, defense: str | None) -> str:
+def _run_name(source: str, suite: str, data: str, *more: str | None) -> str:
     """A file name that tells runs apart: ``resnet50-IMAGENET1K_V2.imagenet-c.val``."""
     model = Path(source.split("@")[0]).stem if source.startswith("checkpoint:") else source.partition(":")[2] or source
-    parts = [model, suite, data, *([defense] if defense else [])]
+    parts = [model, suite, data, *filter(None, more)]
     return ".".join(re.sub(r"[^\w=,-]+", "-", part).strip("-") for part in parts)

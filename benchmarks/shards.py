@@ -3,7 +3,7 @@
 import io
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ import filelock
 import numpy as np
 from numpy.typing import NDArray
 
+from stormbench import parallel
 from stormbench.errors import ResultError, SettingsChangedError
 from stormbench.files import write_whole
 
@@ -102,6 +103,35 @@ class Journal:
 
     def _path(self, index: int) -> Path:
         return self.folder / f"shard-{index:07d}.npz"
+
+
+def work_off(
+    task: Callable[[Shard], Arrays],
+    journal: Journal,
+    shards: Sequence[Shard],
+    *,
+    workers: int,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Runs a task on the shards that the journal has not, and records each as it is finished.
+
+    Args:
+        task: a callable that can be pickled.
+        journal: open.
+        shards: all of the run.
+        workers: number of worker processes.
+        progress: called with the number of images done and the number of all.
+    """
+    finished = journal.finished()
+    missing = [shard for shard in shards if shard.index not in finished]
+    total = sum(map(len, shards))
+    done = total - sum(map(len, missing))
+    report = progress or (lambda done, total: None)  # noqa: ARG005
+    report(done, total)
+    for shard, arrays in parallel.run(task, missing, workers=workers):
+        journal.record(shard, arrays)
+        done += len(shard)
+        report(done, total)
 
 
 def npz(arrays: Arrays) -> bytes:

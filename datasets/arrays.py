@@ -55,7 +55,7 @@ class ArrayImages:
     labels: NDArray[np.int64] = field(repr=False, compare=False)
     stored: StoredImages = field(repr=False)
 
-    @property
+    @cached_property
     def keys(self) -> tuple[str, ...]:
         """The row numbers as text."""
         return tuple(map(str, self.rows))

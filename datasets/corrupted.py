@@ -43,7 +43,7 @@ class OnTheFly:
 
     def clean(self, image: Image.Image) -> Pixels:
         """Resizes and crops; clean images are not re-encoded, as in the reference's evaluation."""
-        return np.asarray(image) if self.geometry is None else self.geometry(image)
+        return clean_pixels(image, self.geometry)
 
     def raw(self, clean: Pixels, corruption: str, severity: int, key: str) -> Pixels:
         """The corrupted image before any encoding."""
@@ -53,6 +53,11 @@ class OnTheFly:
         """Corrupts, and sends the image through the published set's codec."""
         pixels = self.raw(clean, corruption, severity, key)
         return pixels if self.jpeg_quality is None else jpeg_round_trip(pixels, self.jpeg_quality)
+
+
+def clean_pixels(image: Image.Image, geometry: Geometry | None) -> Pixels:
+    """A decoded image as the benchmark sees it; None takes it as it is."""
+    return np.asarray(image) if geometry is None else geometry(image)
 
 
 def jpeg_bytes(pixels: Pixels, quality: int, *, optimize: bool = True) -> bytes:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from stormbench.cli import compare, demo, leaderboard, listing, score, show, train
+from stormbench.cli import compare, demo, generate, leaderboard, listing, score, show, train
 from stormbench.errors import StormbenchError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 app.command()(demo.demo)
 app.command(name="list")(listing.show)
 app.command()(score.score)
+app.command()(generate.generate)
 app.command()(leaderboard.leaderboard)
 app.command()(compare.compare)
 app.command()(show.show)

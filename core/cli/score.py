@@ -24,6 +24,7 @@ def score(
     batch_size: Annotated[int, typer.Option(min=1, help="Images that go through the model at once.")] = 32,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
     skip_broken: options.SkipBroken = False,
+    released: Annotated[Path | None, typer.Option(help="Read the cells from this generated or published set.")] = None,
     mean: Annotated[str | None, typer.Option(help="Normalisation: 123/255,117/255,104/255")] = None,
     std: Annotated[str | None, typer.Option(help="Normalisation, likewise.")] = None,
     resize: Annotated[int | None, typer.Option(min=1, help="Short side, instead of the suite's.")] = None,
@@ -63,6 +64,7 @@ def score(
             batch_size=batch_size,
             device=device,
             skip_broken=skip_broken,
+            released=released,
             progress=report,
         )
     print_run(summarise(path, result, normaliser), path)
