@@ -17,10 +17,12 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_core import from_json
 
+from stormbench.benchmarks.adversarial_records import AdversarialRecord
 from stormbench.benchmarks.outcomes import Outcomes, outcomes_from
+from stormbench.benchmarks.records import Count, Digest, PositiveCount, Record, Text
 from stormbench.errors import ResultError
 from stormbench.files import write_whole
 from stormbench.metrics.classification import wrong_in_top
@@ -30,16 +32,6 @@ SCHEMA_VERSION = 2
 MAXIMAL_BYTES = 16 * 2**20
 
 CLEAN = "clean"
-Text = Annotated[str, Field(max_length=4096)]
-Digest = Annotated[str, Field(pattern=r"^([0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})$")]
-Count = Annotated[int, Field(ge=0, le=2**31)]
-PositiveCount = Annotated[int, Field(ge=1, le=2**31)]
-
-
-class Record(BaseModel):
-    """Base of all parts of a result: unknown fields are refused and nothing changes after validation."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
 
 class Cell(Record):
@@ -123,6 +115,7 @@ class Result(Settings):
     """One run: one model, bare or defended, on one data set under one suite.
 
     Attributes:
+        adversarial: what attacks left of it; None where none was run.
         seal: digest of everything else in the file; None in files from before there were seals.
     """
 
@@ -130,6 +123,7 @@ class Result(Settings):
     created: datetime
     outcomes: OutcomesRecord
     cells: list[Cell]
+    adversarial: AdversarialRecord | None = None
     seal: Digest | None = None
 
     @model_validator(mode="after")
@@ -137,6 +131,8 @@ class Result(Settings):
         keys = [(cell.corruption, cell.severity) for cell in self.cells]
         if len(set(keys)) < len(keys):
             raise ValueError("a cell stands twice")
+        if self.adversarial and self.adversarial.images != self.data.images:
+            raise ValueError(f"the attack does not count {self.data.images} images")
         if any(cell.images != self.data.images for cell in self.cells):
             raise ValueError(f"a cell does not count {self.data.images} images")
         return self
@@ -158,7 +154,13 @@ def _cell(corruption: str, severity: int, rank: NDArray[np.uint16]) -> Cell:
     return Cell(corruption=corruption, severity=severity, images=rank.size, wrong=wrong, wrong_top5=wrong_top5)
 
 
-def write_result(settings: Settings, cells: Sequence[tuple[str, int]], outcomes: Outcomes, path: Path) -> Result:
+def write_result(
+    settings: Settings,
+    cells: Sequence[tuple[str, int]],
+    outcomes: Outcomes,
+    path: Path,
+    adversarial: AdversarialRecord | None = None,
+) -> Result:
     """Writes the outcomes and then the result, each whole.
 
     Args:
@@ -166,6 +168,7 @@ def write_result(settings: Settings, cells: Sequence[tuple[str, int]], outcomes:
         cells: corruption and severity of each row of the outcomes.
         outcomes: what came out.
         path: where the result goes; the outcomes go beside it.
+        adversarial: what an adversary left, where one was let loose.
 
     Returns:
         The result.
@@ -178,6 +181,7 @@ def write_result(settings: Settings, cells: Sequence[tuple[str, int]], outcomes:
         created=datetime.now(UTC).replace(microsecond=0),
         outcomes=OutcomesRecord(file=beside.name, sha256=hashlib.sha256(content).hexdigest()),
         cells=count(cells, outcomes),
+        adversarial=adversarial,
     )
     result = unsealed.model_copy(update={"seal": seal_of(unsealed.model_dump(mode="json"))})
     write_whole(path, (result.model_dump_json(indent=1) + "\n").encode(), durable=True)
