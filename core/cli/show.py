@@ -1,4 +1,4 @@
-"""``stormbench show``: the contact sheet."""
+"""``stormbench show``: the contact sheet, or one perturbation sequence."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,8 +14,10 @@ def show(
     ] = 224,
     scale: Annotated[str, typer.Option(help="Severities made for: imagenet, inception, imagenet64, cifar.")] = "auto",
     seed: Annotated[int, typer.Option(help="Of the random corruptions.")] = 0,
+    perturbation: Annotated[str | None, typer.Option(help="Instead: this sequence, as .gif, .mp4 or a strip.")] = None,
+    level: Annotated[int, typer.Option(help="Of a noise sequence: 1, 2 or 3.")] = 1,
 ) -> None:
-    """Draws every corruption at every severity on one sheet."""
+    """Draws every corruption at every severity on one sheet, or shows one perturbation sequence."""
     from PIL import Image
 
     from stormbench.corruptions.contact_sheet import contact_sheet
@@ -23,10 +25,29 @@ def show(
     from stormbench.datasets.images import read_image
     from stormbench.errors import InputError
 
-    if output.suffix.lower() not in Image.registered_extensions():
-        raise InputError(f"{output} names no image format; end it with .png, .jpg, .webp, ...")
     if not output.parent.is_dir():
         raise InputError(f"there is no folder {output.parent}; make it first")
+    if perturbation is not None:
+        frames = _save_sequence(photo, output, perturbation, scale, level, seed)
+        typer.echo(f"wrote {output}: {perturbation} in {frames} frames, on {photo.name}")
+        return
+    if output.suffix.lower() not in Image.registered_extensions():
+        raise InputError(f"{output} names no image format; end it with .png, .jpg, .webp, ...")
     sheet = contact_sheet(Geometry(size, size)(read_image(photo)), scale=scale, seed=seed)
     Image.fromarray(sheet).save(output)
     typer.echo(f"wrote {output}: every corruption at every severity, on {photo.name} at {size} x {size}")
+
+
+def _save_sequence(photo: Path, output: Path, name: str, scale: str, level: int, seed: int) -> int:
+    from stormbench.corruptions.perturbations import perturb
+    from stormbench.corruptions.perturbations.film import save_film
+    from stormbench.datasets.geometry import Geometry
+    from stormbench.datasets.images import read_image
+    from stormbench.randomness import stream
+
+    resize = {"auto": 256, "imagenet": 256, "cifar": 32}  # the others resize after they have perturbed
+    scale, short_side = ("imagenet" if scale == "auto" else scale), resize.get(scale)
+    frame = Geometry(short_side)(read_image(photo))
+    frames = list(perturb(frame, name, scale=scale, level=level, rng=stream(seed, name, level, "show")))
+    save_film(frames, output, title=name.replace("_", " "))
+    return len(frames)
