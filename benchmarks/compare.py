@@ -139,6 +139,13 @@ class _Run:
         return [(cell.corruption, cell.severity) for cell in self.result.cells]
 
 
+_NAMES: tuple[Callable[[_Run], str], ...] = (
+    lambda run: model_name(run.result),
+    lambda run: shown(run.result.run),
+    lambda run: str(run.path),
+)
+
+
 def compare(
     paths: Sequence[str | Path], *, baseline: Baseline | None = None, resamples: int = 1000
 ) -> list[Comparison]:
@@ -270,7 +277,7 @@ def _listed(names: Sequence[str]) -> str:
 
 def _names(first: _Run, second: _Run) -> tuple[str, str]:
     """The models' names; those of the runs, or of the files, where the models have one name."""
-    for name in (lambda run: model_name(run.result), lambda run: shown(run.result.run), lambda run: str(run.path)):
+    for name in _NAMES:
         if name(first) != name(second):
             return name(first), name(second)
     return "the first", "the second"

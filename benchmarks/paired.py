@@ -28,7 +28,7 @@ def mcnemar(only_first: NDArray[np.integer[Any]], only_second: NDArray[np.intege
         [0.021484, 1.0]
     """
     fewer = np.minimum(only_first, only_second)
-    return np.minimum(1.0, 2 * binom.cdf(fewer, only_first + only_second, 0.5))
+    return np.asarray(np.minimum(1.0, 2 * binom.cdf(fewer, only_first + only_second, 0.5)))
 
 
 def holm(probabilities: Probabilities) -> Probabilities:

@@ -51,7 +51,7 @@ class Resampled:
 
     def mean_errors(self, corruption: str) -> Sampled:
         """The mean error over the five severities."""
-        return self.means[:, self._five(corruption)].mean(axis=1)
+        return np.asarray(self.means[:, self._five(corruption)].mean(axis=1))
 
     @property
     def severities(self) -> list[int]:
@@ -61,7 +61,7 @@ class Resampled:
     def severity_errors(self, severity: int) -> Sampled:
         """The mean error over all corruptions at one severity."""
         columns = [column for (name, at), column in self.columns.items() if name != CLEAN and at == severity]
-        return self.means[:, columns].mean(axis=1)
+        return np.asarray(self.means[:, columns].mean(axis=1))
 
     def observed(self, corruption: str) -> NDArray[np.float64]:
         """The five errors that were observed."""

@@ -3,7 +3,7 @@
 import json
 from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.resources import files
@@ -20,7 +20,7 @@ from stormbench.benchmarks.leaderboard.columns import COLUMNS
 from stormbench.benchmarks.leaderboard.libraries import datatables, vega_embed
 from stormbench.benchmarks.leaderboard.texts import all_rows, as_csv, as_latex, as_markdown, used_columns
 from stormbench.benchmarks.names import shown
-from stormbench.benchmarks.results import CLEAN
+from stormbench.benchmarks.results import CLEAN, Result
 from stormbench.files import write_whole
 
 _SHOWN_TEXT = 2000  # characters of a preprocessing or a list of versions; the result file has all of it
@@ -109,12 +109,11 @@ def _details(row: Row) -> dict[str, Any]:
     provenance = {
         "Model": result.model.source,
         "Weights": f"digest {result.model.digest}",
-        "Preprocessing": json.dumps(result.model.preprocessing),
+        "Preprocessing": json.dumps(asdict(result.model.preprocessing)),
         **defense,
         "Images": f"{result.data.images:,} of {result.data.name}, {result.data.classes} classes, "
         f"fingerprint {result.data.fingerprint}",
-        "Pixels": f"{result.suite.name}, scale {result.suite.scale}, geometry {json.dumps(result.suite.geometry)}, "
-        + (f"JPEG quality {result.suite.jpeg_quality}" if result.suite.jpeg_quality else "lossless"),
+        "Pixels": _pixels(result),
         "Seed": str(result.seed),
         "Scored": f"{result.created:%Y-%m-%d %H:%M} UTC",
         "Versions": ", ".join(f"{name} {version}" for name, version in result.versions.items()),
@@ -126,6 +125,13 @@ def _details(row: Row) -> dict[str, Any]:
         "corruptions": {name: [errors.get((name, at)) for at in severities] for name in row.summary.corruptions},
         "provenance": {what: shown(text, longest=_SHOWN_TEXT) for what, text in provenance.items()},
     }
+
+
+def _pixels(result: Result) -> str:
+    geometry = json.dumps(asdict(result.suite.geometry)) if result.suite.geometry else "as they are"
+    codec = f"JPEG quality {result.suite.jpeg_quality}" if result.suite.jpeg_quality else "lossless"
+    released = f", read from {result.data.released}" if result.data.released else ""
+    return f"{result.suite.name}, severities of scale {result.suite.scale}, geometry {geometry}, {codec}{released}"
 
 
 def _policy(scripts: Sequence[str]) -> str:

@@ -1,12 +1,12 @@
 """The command line: one file a subcommand, each of which parses, calls one public function and prints."""
 
 import logging
-import os
+import signal
 import sys
 
 import typer
 
-from stormbench.cli import compare, demo, generate, leaderboard, listing, score, show, train
+from stormbench.cli import attack, compare, demo, generate, leaderboard, listing, score, show, train, verify
 from stormbench.errors import StormbenchError
 
 app = typer.Typer(
@@ -19,8 +19,10 @@ app = typer.Typer(
 app.command()(demo.demo)
 app.command(name="list")(listing.show)
 app.command()(score.score)
+app.command()(attack.attack)
 app.command()(generate.generate)
-app.command()(leaderboard.leaderboard)
+app.add_typer(leaderboard.app, name="leaderboard")
+app.command()(verify.verify)
 app.command()(compare.compare)
 app.command()(show.show)
 app.add_typer(train.app, name="train")
@@ -32,10 +34,13 @@ def main() -> None:
     Exit codes: 0; 1 for our own errors (one line, no traceback); 2 for usage; 130 when interrupted.
     """
     logging.basicConfig(format="%(message)s", level=logging.INFO)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # unwinds, so that workers are ended too
     try:
         app(standalone_mode=True)
     except StormbenchError as error:
         typer.echo(f"stormbench: {error}", err=True)
-        if os.environ.get("STORMBENCH_TRACEBACK"):
-            raise
         sys.exit(1)
+    except SystemExit as end:
+        if end.code in (130, 143):
+            typer.echo("stormbench: interrupted; what was finished is kept, the same command again continues", err=True)
+        raise

@@ -1,14 +1,32 @@
-"""``stormbench leaderboard``: all results of a folder, the best first."""
+"""``stormbench leaderboard``: all results of a folder, the best first; ``leaderboard add`` takes in another."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
+
+from stormbench.cli import options
 
 
-def leaderboard(
+class _ShowByDefault(TyperGroup):
+    """``stormbench leaderboard results/``: what is no subcommand is a folder to show."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Puts ``show`` in front of everything that names no subcommand and does not ask for help."""
+        first = next(iter(args), None)
+        named = first in self.commands or first in ("--help", "--install-completion", "--show-completion")
+        return super().parse_args(ctx, args if named else ["show", *args])
+
+
+app = typer.Typer(cls=_ShowByDefault, help="All results of a folder, the best first: `leaderboard RESULTS [-o SITE]`.")
+
+
+@app.command()
+def show(
     results: Annotated[Path, typer.Argument(help="Folder with result files.")] = Path("results"),
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Write a page and tables into this folder.")] = None,
+    published: Annotated[bool, typer.Option(help="Also show what others published on the same suite.")] = True,
 ) -> None:
     """Prints all results of a folder as one table, or writes them as a page, CSV, Markdown and LaTeX."""
     from stormbench.benchmarks.results import find_results
@@ -22,4 +40,17 @@ def leaderboard(
         return
     from stormbench.benchmarks.leaderboard import build_boards, write_site
 
-    typer.echo(write_site(build_boards(summaries), out))
+    typer.echo(write_site(build_boards(summaries, published=published), out))
+
+
+@app.command()
+def add(
+    result: Annotated[Path, typer.Argument(help="A result file; its outcomes lie beside it.")],
+    out: options.Out = Path("results"),
+) -> None:
+    """Checks somebody's RESULT in full, recomputes every index, and files it."""
+    from stormbench.benchmarks.submissions import add_result
+    from stormbench.cli.tables import print_run
+
+    path, summary = add_result(result, out)
+    print_run(summary, path)
