@@ -6,28 +6,25 @@
 from io import BytesIO
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
-from skimage import color
 
 from stormbench.corruptions.draws import Draws
-from stormbench.corruptions.kernels.affine import warp_affine
-from stormbench.corruptions.opencv import cv2
-from stormbench.corruptions.pixels import Pixels, quantise
+from stormbench.corruptions.kernels import mix
+from stormbench.corruptions.kernels.affine import affine_map, warp_affine
+from stormbench.corruptions.kernels.bend import bend, smooth_reflected
+from stormbench.corruptions.kernels.hsv import recolour
+from stormbench.corruptions.pixels import Pixels
 
 
 def contrast(image: Pixels, draws: Draws, *, factor: float) -> Pixels:  # noqa: ARG001
-    """Factor (x - mean) + mean, with the mean of each channel of this image.
+    """Less contrast: factor (x - mean) + mean, with the mean of each channel of this image.
 
     Args:
         image: uint8 RGB, any H x W.
         draws: unused.
         factor: 0..1.
     """
-    values = image / 255.0
-    means = values.mean(axis=(0, 1), keepdims=True)
-    return quantise((values - means) * factor + means)
+    return mix.contrast(image, factor)
 
 
 def elastic_transform(
@@ -47,22 +44,16 @@ def elastic_transform(
         jitter: of the points, in units of ``base``.
     """
     height, width = image.shape[:2]
-    values = (image / 255.0).astype(np.float32)
     x, y, arm = width // 2, height // 2, min(height, width) // 3
     points = np.array([(x + arm, y + arm), (x + arm, y - arm), (x - arm, y - arm)], dtype=np.float32)
     moved = points + draws.uniform(-jitter * base, jitter * base, points.shape).astype(np.float32)
-    values = warp_affine(values, np.asarray(cv2.getAffineTransform(points, moved), dtype=np.float64))
-    right = _bend(draws, (height, width), smoothness * base, displacement * base)
-    down = _bend(draws, (height, width), smoothness * base, displacement * base)
-    rows, columns = np.mgrid[:height, :width]
-    where = (rows + down, columns + right)
-    bent = [ndimage.map_coordinates(values[:, :, c], where, order=1, mode="reflect") for c in range(3)]
-    return quantise(np.stack(bent, axis=2))
-
-
-def _bend(draws: Draws, shape: tuple[int, int], sigma: float, amplitude: float) -> NDArray[np.float32]:
-    field = ndimage.gaussian_filter(draws.uniform(-1, 1, shape), sigma, mode="reflect", truncate=3)
-    return np.asarray(field * amplitude, dtype=np.float32)
+    right, down = (
+        (smooth_reflected(draws.uniform(-1, 1, (height, width)), smoothness * base) * (displacement * base)).astype(
+            np.float32
+        )
+        for _ in range(2)
+    )
+    return bend(warp_affine(image, affine_map(points, moved)), down, right)
 
 
 def pixelate(image: Pixels, draws: Draws, *, fraction: float) -> Pixels:  # noqa: ARG001
@@ -92,7 +83,7 @@ def jpeg_compression(image: Pixels, draws: Draws, *, quality: int) -> Pixels:  #
 
 
 def saturate(image: Pixels, draws: Draws, *, factor: float, shift: float) -> Pixels:  # noqa: ARG001
-    """The saturation of HSV times ``factor`` plus ``shift``.
+    """The saturation of HSV times ``factor`` plus ``shift`` (kernels/hsv.py).
 
     Args:
         image: uint8 RGB, any H x W.
@@ -100,6 +91,4 @@ def saturate(image: Pixels, draws: Draws, *, factor: float, shift: float) -> Pix
         factor: 0 or more.
         shift: 0..1.
     """
-    hsv = color.rgb2hsv(image / 255.0)
-    hsv[:, :, 1] = np.clip(hsv[:, :, 1] * factor + shift, 0, 1)
-    return quantise(color.hsv2rgb(hsv))
+    return recolour(image, value_shift=0.0, saturation_factor=factor, saturation_shift=shift)

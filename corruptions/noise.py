@@ -1,24 +1,35 @@
 """Noise: gaussian, shot, impulse and, from the validation four, speckle.
 
 All four treat every channel value by itself, so an image of any height and width is corrupted like a square one.
-``x`` is the image in 0..1.
+``x`` is the image in 0..1, ``v`` in 0..255.
+
+What comes out is a whole number, so with our own stream each value is one draw from a discrete law
+(kernels/alias.py): the law of the reference's arithmetic, without the detour over a field of reals.
 """
 
+from functools import lru_cache
+
 import numpy as np
+from scipy import special
 
 from stormbench.corruptions.draws import Draws
+from stormbench.corruptions.kernels.alias import Laws, Words, alias_tables, draw_levels, draw_shifts, salt_and_pepper
 from stormbench.corruptions.pixels import Pixels, quantise
+
+LEVELS = np.arange(256)
 
 
 def gaussian_noise(image: Pixels, draws: Draws, *, sigma: float) -> Pixels:
-    """X + N(0, sigma**2).
+    """Normal noise: x + N(0, sigma**2).
 
     Args:
         image: uint8 RGB, any H x W.
         draws: one normal a channel value.
         sigma: standard deviation, image in 0..1.
     """
-    return quantise(image / 255.0 + draws.normal(0.0, sigma, image.shape))
+    if draws.replays:
+        return quantise(image / 255.0 + draws.normal(0.0, sigma, image.shape))
+    return draw_shifts(image, draws.words32(image.size), _shift_table(sigma))
 
 
 def shot_noise(image: Pixels, draws: Draws, *, photons: float) -> Pixels:
@@ -29,31 +40,89 @@ def shot_noise(image: Pixels, draws: Draws, *, photons: float) -> Pixels:
         draws: one count a channel value.
         photons: expected count at full white.
     """
-    return quantise(draws.poisson(image / 255.0 * photons) / photons)
+    if draws.replays:
+        return quantise(draws.poisson(image / 255.0 * photons) / photons)
+    return draw_levels(image, draws.words32(image.size), _shot_tables(photons))
 
 
 def impulse_noise(image: Pixels, draws: Draws, *, fraction: float) -> Pixels:
     """Salt and pepper: a fraction of the channel values turn white or black, half of them each.
 
-    This is the law and, given a legacy state, the draws of scikit-image before 0.19, with which the benchmark was made.
+    Given a legacy state, the draws are those of scikit-image before 0.19, with which the benchmark was made: a field of
+    hits, then a field of colours.
 
     Args:
         image: uint8 RGB, any H x W.
-        draws: a field of hits, then a field of colours.
+        draws: hit and colour of each channel value.
         fraction: share of the values that are hit.
     """
-    hit = draws.chance(fraction, image.shape)
-    white = draws.chance(0.5, image.shape)
-    return np.where(hit, np.where(white, 255, 0), image).astype(np.uint8)
+    if draws.replays:
+        hit, colour = draws.unit(image.size) < fraction, draws.unit(image.size) < 0.5
+        return np.where(hit, np.uint8(255) * colour, image.ravel()).reshape(image.shape)
+    return salt_and_pepper(image, draws.words32(image.size), fraction)
 
 
 def speckle_noise(image: Pixels, draws: Draws, *, sigma: float) -> Pixels:
-    """X + x N(0, sigma**2).
+    """Noise in proportion: x + x N(0, sigma**2).
 
     Args:
         image: uint8 RGB, any H x W.
         draws: one normal a channel value.
         sigma: standard deviation as a fraction of the value.
     """
-    values = image / 255.0
-    return quantise(values + values * draws.normal(0.0, sigma, image.shape))
+    if draws.replays:
+        values = image / 255.0
+        return quantise(values + values * draws.normal(0.0, sigma, image.shape))
+    return draw_levels(image, draws.words32(image.size), _speckle_tables(sigma))
+
+
+def gaussian_law(sigma: float) -> Laws:
+    """Of the whole shift floor(255 sigma n), which does not depend on v: from -255 (or less) to 255 (or more).
+
+    Returns:
+        (512,): the probability of the shift i - 255; the last is 0.
+    """
+    below = special.ndtr(np.arange(-254, 256) / (255.0 * sigma))
+    return np.append(np.diff(below, prepend=0.0, append=1.0), 0.0)
+
+
+def speckle_law(sigma: float) -> Laws:
+    """Of floor(v + v sigma n), clipped.
+
+    Returns:
+        (256, 256): the probability of each outcome for each v.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        below = special.ndtr((LEVELS[1:] - LEVELS[:, np.newaxis]) / (LEVELS[:, np.newaxis] * sigma))
+    return np.diff(below, prepend=0.0, append=1.0)
+
+
+def shot_law(photons: float) -> Laws:
+    """Of the outcome of a Poisson number of photons of mean photons v / 255; white from ``photons`` of them on.
+
+    Returns:
+        (256, 256): the probability of each outcome for each v.
+    """
+    counts = np.arange(int(np.ceil(photons)))
+    rates = LEVELS[:, np.newaxis] / 255.0 * photons
+    law = np.zeros((256, 256))
+    chances = np.exp(special.xlogy(counts, rates) - rates - special.gammaln(counts + 1))
+    for outcome, chance in zip(quantise(counts / photons), chances.T, strict=True):
+        law[:, outcome] += chance
+    law[:, 255] += np.maximum(1.0 - chances.sum(axis=1), 0.0)
+    return law
+
+
+@lru_cache(maxsize=32)
+def _shift_table(sigma: float) -> Words:
+    return np.asarray(alias_tables(gaussian_law(sigma)[np.newaxis])[0])
+
+
+@lru_cache(maxsize=32)
+def _speckle_tables(sigma: float) -> Words:
+    return alias_tables(speckle_law(sigma))
+
+
+@lru_cache(maxsize=32)
+def _shot_tables(photons: float) -> Words:
+    return alias_tables(shot_law(photons))

@@ -8,18 +8,19 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage import color
 
 from stormbench.corruptions.draws import Draws
-from stormbench.corruptions.kernels import motion
+from stormbench.corruptions.kernels import mix, motion
+from stormbench.corruptions.kernels.gaussian import half_weights, nearest, smooth_field
+from stormbench.corruptions.kernels.hsv import recolour
 from stormbench.corruptions.kernels.plasma import plasma
-from stormbench.corruptions.kernels.zoom import magnify
+from stormbench.corruptions.kernels.zoom import enlarge, kept
 from stormbench.corruptions.opencv import cv2
-from stormbench.corruptions.pixels import Pixels, quantise
+from stormbench.corruptions.pixels import Pixels
 from stormbench.corruptions.textures import DIGESTS, frost_texture
 
-WATER = np.array([175, 238, 238]) / 255.0
-MUD = np.array([63, 42, 20]) / 255.0
+WATER = (np.array([175, 238, 238]) / 255.0).astype(np.float32)
+MUD = (np.array([63, 42, 20]) / 255.0).astype(np.float32)
 
 
 def snow(
@@ -50,13 +51,10 @@ def snow(
         sigma: of the motion blur, pixels.
         image_weight: w.
     """
-    values = (image / 255.0).astype(np.float32)
-    field = magnify(draws.normal(mean, deviation, image.shape[:2]), zoom)
-    field[field < threshold] = 0
-    flakes = motion.motion_blur(quantise(field), radius, sigma, draws.angle(-135, -45)) / 255.0
-    grey = cv2.cvtColor(values, cv2.COLOR_RGB2GRAY)[:, :, np.newaxis]
-    whitened = image_weight * values + (1 - image_weight) * np.maximum(values, grey * 1.5 + 0.5)
-    return quantise(whitened + flakes[:, :, np.newaxis] + np.rot90(flakes, k=2)[:, :, np.newaxis])
+    height, width = image.shape[:2]
+    middle = draws.normal_middle(mean, deviation, (height, width), (kept(height, zoom), kept(width, zoom)))
+    flakes = mix.thinned(enlarge(middle, height, width, zoom), threshold)
+    return mix.snow(image, motion.motion_blur(flakes, radius, sigma, draws.angle(-135, -45)), image_weight)
 
 
 def frost(image: Pixels, draws: Draws, *, image_weight: float, frost_weight: float, texture_scale: float) -> Pixels:
@@ -77,8 +75,7 @@ def frost(image: Pixels, draws: Draws, *, image_weight: float, frost_weight: flo
     texture = _covering(frost_texture(draws.index(len(DIGESTS)), texture_scale), height, width)
     top = draws.index(texture.shape[0] - height)
     left = draws.index(texture.shape[1] - width)
-    crop = texture[top : top + height, left : left + width]
-    return np.clip(image_weight * image + frost_weight * crop, 0, 255).astype(np.uint8)
+    return mix.frost(image, texture, top, left, image_weight, frost_weight)
 
 
 def _covering(texture: Pixels, height: int, width: int) -> Pixels:
@@ -99,25 +96,19 @@ def fog(image: Pixels, draws: Draws, *, amount: float, decay: float) -> Pixels:
         amount: of fog.
         decay: ratio of the amplitudes of neighbouring octaves.
     """
-    height, width = image.shape[:2]
-    values = image / 255.0
-    peak = values.max()
-    size = 1 << (max(height, width) - 1).bit_length()
-    mist = plasma(size, decay, draws.uniform)[:height, :width, np.newaxis]
-    return quantise((values + amount * mist) * peak / (peak + amount))
+    size = 1 << (max(image.shape[:2]) - 1).bit_length()
+    return mix.fog(image, plasma(size, decay, draws.unit), amount)
 
 
 def brightness(image: Pixels, draws: Draws, *, shift: float) -> Pixels:  # noqa: ARG001
-    """The value of HSV plus ``shift``.
+    """The value of HSV plus ``shift`` (kernels/hsv.py).
 
     Args:
         image: uint8 RGB, any H x W.
         draws: unused.
         shift: 0..1.
     """
-    hsv = color.rgb2hsv(image / 255.0)
-    hsv[:, :, 2] = np.clip(hsv[:, :, 2] + shift, 0, 1)
-    return quantise(color.hsv2rgb(hsv))
+    return recolour(image, value_shift=shift, saturation_factor=1.0, saturation_shift=0.0)
 
 
 def spatter(
@@ -143,19 +134,20 @@ def spatter(
         water_strength: of the drops of water.
         mud_sigma: of the Gaussian over the mask of mud, pixels; 0 means water.
     """
-    values = (image / 255.0).astype(np.float32)
-    field = ndimage.gaussian_filter(draws.normal(mean, deviation, image.shape[:2]), smoothing, mode="nearest")
-    field[field < threshold] = 0
-    if mud_sigma:
-        mask = ndimage.gaussian_filter((field > threshold).astype(np.float32), mud_sigma, mode="nearest")
-        mask[mask < 0.8] = 0
-        cover = mask[:, :, np.newaxis]
-        return quantise(values * (1 - cover) + cover * MUD.astype(np.float32))
-    drops = _drops((field * 255).astype(np.uint8)) * water_strength
-    return quantise(values + drops[:, :, np.newaxis] * WATER.astype(np.float32))
+    field = draws.normal(mean, deviation, image.shape[:2])
+    weights = half_weights(smoothing)
+    rows, columns = (nearest(side, len(weights) - 1) for side in field.shape)
+    liquid = smooth_field(field, weights, rows, columns)
+    if not mud_sigma:
+        liquid[liquid < threshold] = 0
+        levels = (liquid * 255).astype(np.int32).astype(np.uint8)  # above 1 they wrap around, as the reference's do
+        return mix.cover(image, drops(levels) * np.float32(water_strength), WATER, opaque=False)
+    mask = ndimage.gaussian_filter((liquid > threshold).astype(np.float32), mud_sigma, mode="nearest")
+    mask[mask < 0.8] = 0
+    return mix.cover(image, mask, MUD, opaque=True)
 
 
-def _drops(liquid: Pixels) -> NDArray[np.float32]:
+def drops(liquid: Pixels) -> NDArray[np.float32]:
     """The shading of water: embossed distance from the drops' edges times the height of the liquid, 0..1."""
     distance = cv2.distanceTransform(255 - cv2.Canny(liquid, 50, 150), cv2.DIST_L2, 5)
     distance = cv2.threshold(distance, 20, 20, cv2.THRESH_TRUNC)[1]

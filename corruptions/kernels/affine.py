@@ -3,57 +3,102 @@
 import numpy as np
 from numpy.typing import NDArray
 
-FRACTIONS = 32
-"""OpenCV 4 knows the position inside a pixel to 1/32."""
+from stormbench.corruptions.kernels.compiled import UNIT32, compiled
+from stormbench.corruptions.pixels import Pixels
+
+Points = NDArray[np.float32]
 
 
-def reflect_101(positions: NDArray[np.int64], side: int) -> NDArray[np.int64]:
-    """Indices mirrored at the middle of the first and last pixel: d c b | a b c d | c b a."""
-    period = 2 * (side - 1)
-    positions = np.abs(positions) % period
-    return np.minimum(positions, period - positions)
-
-
-def inverse_map(matrix: NDArray[np.float64], height: int, width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where each output pixel comes from, in 1/32 pixel, by OpenCV 4's fixed-point arithmetic.
-
-    The forward map is inverted in double; its column part and its row part are rounded to 1/1024 pixel, added,
-    and cut to 1/32.
+def affine_map(points: Points, moved: Points) -> NDArray[np.float64]:
+    """The affine map that takes three points to three others, by elimination with row pivots in double.
 
     Args:
-        matrix: the forward map, 2 x 3.
-        height: rows of the image.
-        width: columns of the image.
+        points: (3, 2), (x, y) each.
+        moved: likewise.
 
     Returns:
-        Column and row positions, each (height, width).
+        (2, 3): (x, y, 1) to the moved (x, y).
+    """
+    system = np.zeros((6, 7))
+    for i, ((x, y), (to_x, to_y)) in enumerate(zip(points.tolist(), moved.tolist(), strict=True)):
+        system[2 * i] = x, y, 1, 0, 0, 0, to_x
+        system[2 * i + 1] = 0, 0, 0, x, y, 1, to_y
+    solution = np.empty(6)
+    _eliminate(system, solution)
+    return solution.reshape(2, 3)
+
+
+@compiled
+def _eliminate(system, solution):  # type: ignore[no-untyped-def]
+    """Solves n equations, the right side in the last column."""
+    n = solution.size
+    for i in range(n):
+        pivot = i
+        for j in range(i + 1, n):
+            if abs(system[j, i]) > abs(system[pivot, i]):
+                pivot = j
+        for k in range(n + 1):
+            system[i, k], system[pivot, k] = system[pivot, k], system[i, k]
+        for j in range(i + 1, n):
+            factor = system[j, i] * (-1.0 / system[i, i])
+            for k in range(i + 1, n + 1):
+                system[j, k] += factor * system[i, k]
+    for i in range(n - 1, -1, -1):
+        rest = system[i, n]
+        for k in range(i + 1, n):
+            rest -= system[i, k] * solution[k]
+        solution[i] = rest / system[i, i]
+
+
+def warp_affine(image: Pixels, matrix: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The image in 0..1 moved by an affine map, linear interpolation, borders reflected: c b | a b c | b a.
+
+    OpenCV 4 inverts the map in double, rounds its column part and its row part to 1/1024 pixel, adds them, and knows
+    the position inside a pixel to 1/32; the rest is single precision.
+
+    Args:
+        image: (H, W, 3).
+        matrix: the forward map, 2 x 3.
     """
     (a, b, c), (d, e, f) = matrix.tolist()
     scale = 1.0 / (a * e - b * d)
     a, b, d, e = e * scale, b * -scale, d * -scale, a * scale
     c, f = -a * c - b * f, -d * c - e * f
-    columns, rows = np.arange(width), np.arange(height)[:, np.newaxis]
-    x = np.rint((b * rows + c) * 1024.0) + 16 + np.rint(a * columns * 1024.0)
-    y = np.rint((e * rows + f) * 1024.0) + 16 + np.rint(d * columns * 1024.0)
-    return x.astype(np.int64) >> 5, y.astype(np.int64) >> 5
-
-
-def warp_affine(image: NDArray[np.float32], matrix: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The image moved by an affine map, linear interpolation, border reflected without repeating its last pixel.
-
-    Args:
-        image: (H, W, C).
-        matrix: the forward map of (column, row, 1), 2 x 3.
-    """
     height, width = image.shape[:2]
-    x, y = inverse_map(matrix, height, width)
-    right, down = ((part % FRACTIONS / np.float32(FRACTIONS)).astype(np.float32)[:, :, np.newaxis] for part in (x, y))
-    left, up = np.float32(1) - right, np.float32(1) - down
-    x0, x1 = (reflect_101((x >> 5) + i, width) for i in (0, 1))
-    y0, y1 = (reflect_101((y >> 5) + i, height) for i in (0, 1))
-    return (
-        image[y0, x0] * (up * left)
-        + image[y0, x1] * (up * right)
-        + image[y1, x0] * (down * left)
-        + image[y1, x1] * (down * right)
-    )
+    columns, rows = np.arange(width), np.arange(height)
+    along = np.rint(a * columns * 1024.0).astype(np.int64), np.rint(d * columns * 1024.0).astype(np.int64)
+    down = np.rint((b * rows + c) * 1024.0).astype(np.int64), np.rint((e * rows + f) * 1024.0).astype(np.int64)
+    out = np.empty(image.shape, np.float32)
+    _warp(image, *along, *down, out)
+    return out
+
+
+@compiled
+def _mirrored(place, side):  # type: ignore[no-untyped-def]
+    period = 2 * (side - 1)
+    place = abs(place) % period
+    return min(place, period - place)
+
+
+@compiled
+def _warp(image, x_along, y_along, x_down, y_down, out):  # type: ignore[no-untyped-def]
+    height, width = image.shape[:2]
+    for row in range(height):
+        for column in range(width):
+            x = (x_down[row] + 16 + x_along[column]) >> 5
+            y = (y_down[row] + 16 + y_along[column]) >> 5
+            right, down = np.float32(x & 31) / np.float32(32), np.float32(y & 31) / np.float32(32)
+            left, up = np.float32(1) - right, np.float32(1) - down
+            x0, y0 = x >> 5, y >> 5
+            x1, y1 = x0 + 1, y0 + 1
+            if x0 < 0 or y0 < 0 or x1 >= width or y1 >= height:
+                x0, x1, y0, y1 = (
+                    _mirrored(x0, width),
+                    _mirrored(x1, width),
+                    _mirrored(y0, height),
+                    _mirrored(y1, height),
+                )
+            w00, w01, w10, w11 = up * left, up * right, down * left, down * right
+            for k in range(3):
+                upper = UNIT32[image[y0, x0, k]] * w00 + UNIT32[image[y0, x1, k]] * w01
+                out[row, column, k] = (upper + UNIT32[image[y1, x0, k]] * w10) + UNIT32[image[y1, x1, k]] * w11

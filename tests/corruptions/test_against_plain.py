@@ -1,0 +1,54 @@
+"""The fast kernels against the plain ones, at sizes for which there are no images of the reference."""
+
+from collections.abc import Callable
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stormbench.corruptions import CORRUPTIONS, corrupt, scale_of
+
+SIZES = [(16, 16), (17, 40), (61, 33), (100, 75), (130, 211), (270, 301)]
+
+
+@pytest.fixture(scope="module")
+def plain() -> Any:
+    path = Path(__file__).parents[1] / "references" / "corruptions_plain.py"
+    spec = spec_from_file_location("corruptions_plain", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def wanted(plain: Any, image: np.ndarray, name: str, severity: int, seed: int) -> np.ndarray:
+    row = CORRUPTIONS[name].severities[scale_of(*image.shape[:2])][severity - 1]
+    return np.asarray(getattr(plain, name)(image, np.random.RandomState(seed), **row))
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_equal_at_any_size(
+    photo: Callable[[int, int], np.ndarray], plain: Any, size: tuple[int, int], name: str
+) -> None:
+    image = photo(*size)
+    for severity in range(1, 6):
+        got = corrupt(image, name, severity, rng=np.random.RandomState(severity))
+        np.testing.assert_array_equal(
+            got, wanted(plain, image, name, severity, severity), err_msg=f"severity {severity}"
+        )
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_equal_on_unnatural_images(plain: Any, name: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (48, 80, 3), dtype=np.uint8)
+    blocks = np.repeat(np.repeat(noise[::8, ::8], 8, axis=0), 8, axis=1)
+    blocks[:, :24] = 255
+    blocks[:, 24:40] = 0
+    for image in (noise, blocks, np.zeros_like(noise), np.full_like(noise, 255)):
+        for severity in (1, 3, 5):
+            got = corrupt(image, name, severity, rng=np.random.RandomState(severity))
+            np.testing.assert_array_equal(got, wanted(plain, image, name, severity, severity))
