@@ -21,16 +21,51 @@ def _suites() -> Rows:
     return ((suite.name, suite.summary) for suite in SUITES.values())
 
 
+def _defenses() -> Rows:
+    from stormbench.defenses import DEFENSES
+
+    return ((defense.name, defense.summary) for defense in DEFENSES.values())
+
+
+def _attacks() -> Rows:
+    from stormbench.defenses.adversary import ATTACKS
+
+    return ((attack.name, attack.summary) for attack in ATTACKS.values())
+
+
+def _budgets() -> Rows:
+    from stormbench.defenses.adversary import BUDGETS
+
+    return ((budget.name, budget.summary) for budget in BUDGETS.values())
+
+
 def _baselines() -> Rows:
     from stormbench.metrics.baselines import BASELINES
 
     return ((baseline.name, baseline.summary) for baseline in BASELINES.values())
 
 
+def _models() -> Rows:
+    from stormbench.benchmarks.model_sources import MODEL_SOURCES
+
+    return ((source.spelling, source.summary) for source in MODEL_SOURCES.values())
+
+
+def _data() -> Rows:
+    from stormbench.datasets import DATA_SOURCES
+
+    return ((source.spelling, source.summary) for source in DATA_SOURCES.values())
+
+
 _LISTS: dict[str, Callable[[], Rows]] = {
     "corruptions": _corruptions,
     "suites": _suites,
     "baselines": _baselines,
+    "defenses": _defenses,
+    "attacks": _attacks,
+    "budgets": _budgets,
+    "models": _models,
+    "data": _data,
 }
 Kind = StrEnum("Kind", list(_LISTS))  # type: ignore[misc] # the table is the one place that names the kinds
 

@@ -52,8 +52,8 @@ def rain(
 
     loaded = load_model(
         model,
-        mean=None if mean is None else options.three_fractions(mean),
-        std=None if std is None else options.three_fractions(std),
+        mean=options.three_fractions(mean),
+        std=options.three_fractions(std),
     )
     images = open_images(data)
     chosen = images if limit is None else images.subset(range(min(limit, len(images))))

@@ -22,7 +22,7 @@ from stormbench.defenses.adversary.verdict import SETTLED, Figures, Verdict, jud
 from stormbench.defenses.base import fixed_draw
 from stormbench.errors import InputError
 
-Runner = Callable[[Row], Judged]
+Runner = Callable[[Sequence[Row]], Mapping[Row, Judged]]
 _ATTACKERS = (Role.ADAPTIVE, Role.GRADIENT_FREE, Role.OBLIVIOUS, Role.TRANSFER)
 
 
@@ -141,7 +141,10 @@ def robust_accuracy(
     subject = examine(target, images, labels)
     batches = list(zip(images.split(batch_size), labels.split(batch_size), strict=True))
 
-    def run(row: Row) -> Judged:
+    def run(rows: Sequence[Row]) -> dict[Row, Judged]:
+        return {row: run_on_all(row) for row in rows}
+
+    def run_on_all(row: Row) -> Judged:
         found, done = [], 0
         for number, (batch, classes) in enumerate(batches):
             found.append(run_row(row, target, batch, classes, ball, seed=subseed(seed, number)))
@@ -215,34 +218,45 @@ def lead_rows(budget: Budget, subject: Subject) -> list[Row]:
     ]
 
 
+def possible_rows(budget: Budget, subject: Subject, ball: Ball) -> list[Row]:
+    """Every row that an evaluation may come to run, whenever the lead attack settles."""
+    leads = lead_rows(budget, subject)
+    others = [row for lead in leads for row in other_rows(budget, make_attack(lead.attack).draws)]
+    return list(dict.fromkeys([*fixed_rows(budget, subject, ball), *leads, *others]))
+
+
 def cost_of(budget: Budget, subject: Subject, ball: Ball) -> int:
     """The most passes per image that an evaluation can take, if the lead attack never settles."""
-    leads = lead_rows(budget, subject)
     most = budget.most_draws if subject.random else 1
-    rows = [*fixed_rows(budget, subject, ball), *leads, *other_rows(budget, most)]
-    return sum(make_attack(row.attack).gradients for row in rows if row.attack)
+    rows = [*fixed_rows(budget, subject, ball), *lead_rows(budget, subject), *other_rows(budget, most)]
+    return sum(passes_of(row) for row in rows)
+
+
+def passes_of(row: Row) -> int:
+    """Passes through the model for each image."""
+    return make_attack(row.attack).gradients if row.attack else 1
 
 
 def evaluate(run: Runner, budget: Budget, subject: Subject, ball: Ball) -> Evaluation:
     """Runs the rows of a budget, doubles the lead attack's effort until it settles, and judges.
 
     Args:
-        run: runs one row on all images; where and how is its affair.
+        run: runs rows on all images; where and how is its affair.
         budget: how hard to try.
         subject: what ``examine`` found.
         ball: the threat model.
     """
-    rows = {row: run(row) for row in fixed_rows(budget, subject, ball)}
+    rows = dict(run(fixed_rows(budget, subject, ball)))
     falls, draws = [0.0], 1
     for row in lead_rows(budget, subject):
         before = _left(rows, Role.ADAPTIVE, by_vote=True)
-        rows[row] = run(row)
+        rows |= run([row])
         draws = make_attack(row.attack).draws
         if before is not None:  # by the vote, which chance moves less than a single draw
             falls.append(before - (_left(rows, Role.ADAPTIVE, by_vote=True) or 0.0))
             if falls[-1] <= SETTLED:
                 break
-    rows |= {row: run(row) for row in other_rows(budget, draws)}
+    rows |= run(other_rows(budget, draws))
     adaptive, adaptive_vote = worst_of([judged for row, judged in rows.items() if row.role in _ATTACKERS])
     figures = Figures(
         clean=_left(rows, Role.CLEAN) or 0.0,

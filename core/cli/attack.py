@@ -1,0 +1,86 @@
+"""``stormbench attack``: what an adversary leaves of a model, bare or defended."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stormbench.cli import options
+
+
+class Norm(StrEnum):
+    """How the size of a change is measured."""
+
+    linf = "linf"
+    l2 = "l2"
+
+
+def attack(
+    model: Annotated[str, typer.Argument(help="SOURCE:NAME; `stormbench list models` shows the sources.")],
+    data: Annotated[str, typer.Option(help="Image folder (a class per sub-folder), .npz, .npy, CIFAR folder, digits.")],
+    suite: options.Suite = "imagenet-c",
+    out: options.Out = Path("results"),
+    name: Annotated[str | None, typer.Option(help="Name of the run and its files.")] = None,
+    defense: Annotated[str | None, typer.Option(help="Defense in front of the model: rain:shift=0.05")] = None,
+    norm: Annotated[Norm, typer.Option(help="linf: largest change of a channel; l2: Euclidean length.")] = Norm.linf,
+    eps: Annotated[str, typer.Option(help="Radius, for pixels in 0..1: 8/255")] = "8/255",
+    budget: Annotated[str, typer.Option(help="quick, standard or thorough.")] = "standard",
+    transfer: Annotated[
+        list[str] | None, typer.Option(help="Another model to make transferred attacks on; may be repeated.")
+    ] = None,
+    limit: options.Limit = 200,
+    seed: options.Seed = 0,
+    workers: options.Workers = options.DEFAULT_WORKERS,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images that are attacked at once.")] = 50,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
+    skip_broken: options.SkipBroken = False,
+    mean: Annotated[str | None, typer.Option(help="Normalisation: 123/255,117/255,104/255")] = None,
+    std: Annotated[str | None, typer.Option(help="Normalisation, likewise.")] = None,
+    resize: Annotated[int | None, typer.Option(min=1, help="Short side, instead of the suite's.")] = None,
+    crop: Annotated[int | None, typer.Option(min=16, help="Side of the centre crop, instead of the suite's.")] = None,
+    interpolation: Annotated[str | None, typer.Option(help="nearest, bilinear, bicubic, ...")] = None,
+) -> None:
+    """Attacks MODEL with all that the budget allows, and says what is left; a second try continues."""
+    from stormbench.benchmarks.models import load_model
+    from stormbench.benchmarks.robust_accuracy import attack as run
+    from stormbench.benchmarks.suites import SUITES
+    from stormbench.cli.attack_table import print_attack
+    from stormbench.cli.progress import progress
+
+    radius = options.fraction(eps)
+    chosen = SUITES[suite].resized(resize, crop, interpolation)
+    loaded = load_model(
+        model,
+        mean=options.three_fractions(mean),
+        std=options.three_fractions(std),
+        resize=resize,
+        crop=crop,
+        interpolation=interpolation,
+    )
+
+    def announce(passes: int, seconds: float) -> None:
+        typer.echo(f"at most {passes} passes for each image, about {seconds / 60:.0f} minutes", err=True)
+
+    with progress("attacking") as report:
+        path, result = run(
+            loaded,
+            data,
+            chosen,
+            out=out,
+            eps=radius,
+            norm=norm.value,
+            budget=budget,
+            name=name,
+            defense=defense,
+            sources={source: source for source in transfer or ()},
+            limit=limit,
+            seed=seed,
+            workers=workers,
+            batch_size=batch_size,
+            device=device,
+            skip_broken=skip_broken,
+            progress=report,
+            announce=announce,
+        )
+    print_attack(result, path)

@@ -1,0 +1,42 @@
+"""An adversarial result as a table on the terminal."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from stormbench.benchmarks.names import model_name, shown
+from stormbench.benchmarks.results import Result
+from stormbench.metrics.intervals import wilson
+
+
+_WIDTH_OF_FILES = 160
+
+
+def print_attack(result: Result, path: Path) -> None:
+    """Prints a row an attack or control, the union of all attacks, and the verdict."""
+    found = result.adversarial
+    assert found is not None  # only results of an attack come here
+    table = Table("", "attack", caption="right answers in %; brackets hold the true figure in 95 of 100 cases")
+    for heading in ("accuracy", "by vote", "passes"):
+        table.add_column(heading, justify="right")
+    for row in found.rows:
+        what = " from ".join(filter(None, (row.attack, shown(row.source))))
+        counts = (_share(row.correct, found.images), _share(row.correct_vote, found.images), str(row.passes))
+        table.add_row(row.role, what, *counts)
+    union = (_share(found.correct.adaptive, found.images), _share(found.adaptive_vote, found.images))
+    table.add_section()
+    table.add_row("all attacks", "the worst for each image", *union, str(found.gradients_per_image))
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = _WIDTH_OF_FILES
+    console.print(model_name(result))
+    console.print(f"{found.norm} {found.eps:.4g}, {found.images} images of {shown(result.data.name)}, {found.budget} budget")
+    console.print(table)
+    console.print(f"verdict: {found.verdict}: {found.reason}")
+    console.print(str(path))
+
+
+def _share(right: int, images: int) -> str:
+    low, high = wilson(right, images)
+    return f"{100 * right / images:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
