@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from enum import StrEnum
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 Rows = Iterable[tuple[str, ...]]
@@ -74,5 +75,5 @@ def show(kind: Kind) -> None:
     """Lists corruptions, suites, baselines, ..."""
     table = Table(show_header=False, box=None)
     for row in _LISTS[kind]():
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     Console().print(table)
