@@ -22,7 +22,9 @@ from pydantic_core import from_json
 
 from stormbench.benchmarks.adversarial_records import AdversarialRecord
 from stormbench.benchmarks.outcomes import Outcomes, outcomes_from
+from stormbench.benchmarks.preprocessing import Preprocessing
 from stormbench.benchmarks.records import Count, Digest, PositiveCount, Record, Text
+from stormbench.datasets import Geometry
 from stormbench.errors import ResultError
 from stormbench.files import write_whole
 from stormbench.metrics.classification import wrong_in_top
@@ -61,7 +63,7 @@ class ModelRecord(Record):
     source: Text
     digest: Digest
     classes: PositiveCount
-    preprocessing: dict[str, Any]
+    preprocessing: Preprocessing
 
 
 class DefenseRecord(Record):
@@ -87,7 +89,7 @@ class SuiteRecord(Record):
 
     name: Text
     scale: Text
-    geometry: dict[str, Any] | None
+    geometry: Geometry | None
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] | None
 
 

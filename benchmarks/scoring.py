@@ -3,15 +3,13 @@
 import importlib.metadata
 import platform
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property, partial
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from stormbench.benchmarks.models import Model, load_model
@@ -27,83 +25,18 @@ from stormbench.benchmarks.results import (
     read_result,
     write_result,
 )
+from stormbench.benchmarks.score_shard import ScoreShard
 from stormbench.benchmarks.shards import Journal, Shard, refuse_changes, split, work_off
 from stormbench.benchmarks.suites import SUITES, Suite
 from stormbench.benchmarks.survey import Progress, Survey, sound_images, survey
 from stormbench.datasets import ImageSet, match_classes, open_images
-from stormbench.datasets.corrupted import CellPixels, OnTheFly, Pixels
+from stormbench.datasets.corrupted import CellPixels, OnTheFly
 from stormbench.datasets.released import open_released
 from stormbench.defenses import defend
-from stormbench.errors import DataError, InputError, ModelError
-from stormbench.metrics.classification import predict, rank_of_label
-from stormbench.randomness import stream
+from stormbench.errors import DataError, InputError
 
 CellKey = tuple[str, int]
 _VERSIONS_OF = ("stormbench", "numpy", "scipy", "opencv-python", "Pillow", "torch", "torchvision")
-
-
-@dataclass
-class ScoreShard:
-    """Decodes each image of a shard once, makes all its cells and asks the model; runs in a worker.
-
-    Attributes:
-        build: makes the model; called once per worker.
-        images: the data set.
-        labels: each image's class in the model's index space.
-        pixels: where the pixels of a cell come from.
-        cells: what to score.
-        seed: for defenses that draw; every cell of every shard starts from its own stream.
-        device: where the model runs.
-    """
-
-    build: Callable[[], nn.Module]
-    images: ImageSet
-    labels: NDArray[np.int64]
-    pixels: CellPixels
-    cells: Sequence[CellKey]
-    seed: int
-    device: str
-
-    @cached_property
-    def model(self) -> nn.Module:
-        """The model, built at first use."""
-        torch.set_num_threads(1)
-        return self.build().to(self.device).eval()
-
-    def __call__(self, shard: Shard) -> dict[str, NDArray[Any]]:
-        """Returns ``prediction`` and ``rank``, both of shape ``(cells, images of the shard)``."""
-        indices = range(shard.start, shard.stop)
-        clean = [self.pixels.clean(self.images.read(index)) for index in indices]
-        labels = self.labels[shard.start : shard.stop]
-        predictions, ranks = [], []
-        for cell in self.cells:
-            logits = self._logits(self._batch(clean, indices, cell), cell, shard)
-            predictions.append(predict(logits))
-            ranks.append(rank_of_label(logits, labels))
-        return {"prediction": np.stack(predictions).astype(np.int32), "rank": np.stack(ranks).astype(np.uint16)}
-
-    def _batch(self, clean: Sequence[Pixels], indices: range, cell: CellKey) -> NDArray[np.uint8]:
-        batch = clean
-        if cell[0] != CLEAN:
-            keys = [self.images.keys[index] for index in indices]
-            batch = [self.pixels.corrupted(image, *cell, key) for image, key in zip(clean, keys, strict=True)]
-        if len({image.shape for image in batch}) > 1:
-            sizes = sorted({f"{image.shape[1]}x{image.shape[0]}" for image in batch})
-            raise DataError(
-                f"the images of {self.images.name} come in several sizes ({', '.join(sizes[:3])}, ...); "
-                "give --resize and --crop, or choose a suite that resizes"
-            )
-        return np.stack(batch)
-
-    def _logits(self, batch: NDArray[np.uint8], cell: CellKey, shard: Shard) -> NDArray[np.float32]:
-        if callable(reseed := getattr(self.model, "reseed", None)):
-            reseed(int(stream(self.seed, f"defense/{cell[0]}", cell[1], str(shard.start)).integers(2**63)))
-        with torch.inference_mode():
-            images = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2).float().div(255)
-            logits: NDArray[np.float32] = self.model(images).float().cpu().numpy()
-        if np.isnan(logits).any():
-            raise ModelError(f"the model's output has NaN on {cell[0]}, severity {cell[1]}")
-        return logits
 
 
 def score(
@@ -169,13 +102,10 @@ def score(
         device=device,
     )
     settings = Settings(
-        run=name or _run_name(model.source, suite.name, images.name, defense, "released" if released else None),
+        run=name or run_name(model.source, suite.name, images.name, defense, "released" if released else None),
         suite=_suite_record(suite),
         model=ModelRecord(
-            source=model.source,
-            digest=model.digest,
-            classes=model.num_classes,
-            preprocessing=asdict(model.preprocessing),
+            source=model.source, digest=model.digest, classes=model.num_classes, preprocessing=model.preprocessing
         ),
         defense=DefenseRecord(spec=defense, seed=seed) if defense else None,
         data=_data_record(images, sound, found, released_as),
@@ -254,8 +184,7 @@ def _gather(task: ScoreShard, journal: Journal) -> Outcomes:
 
 
 def _suite_record(suite: Suite) -> SuiteRecord:
-    geometry = None if suite.geometry is None else asdict(suite.geometry)
-    return SuiteRecord(name=suite.name, scale=suite.scale, geometry=geometry, jpeg_quality=suite.jpeg_quality)
+    return SuiteRecord(name=suite.name, scale=suite.scale, geometry=suite.geometry, jpeg_quality=suite.jpeg_quality)
 
 
 def _data_record(images: ImageSet, sound: ImageSet, found: Survey, released: str | None) -> DataRecord:
@@ -269,7 +198,7 @@ def _data_record(images: ImageSet, sound: ImageSet, found: Survey, released: str
     )
 
 
-def _run_name(source: str, suite: str, data: str, *more: str | None) -> str:
+def run_name(source: str, suite: str, data: str, *more: str | None) -> str:
     """A file name that tells runs apart: ``resnet50-IMAGENET1K_V2.imagenet-c.val``."""
     model = Path(source.split("@")[0]).stem if source.startswith("checkpoint:") else source.partition(":")[2] or source
     parts = [model, suite, data, *filter(None, more)]

@@ -39,6 +39,10 @@ class UnknownNameError(InputError, KeyError):
         near = get_close_matches(str(name), names, n=3)
         advice = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(names)}"
         super().__init__(f"there is no {kind} named {name!r}; {advice}")
+        self._arguments = kind, name, names
+
+    def __reduce__(self) -> tuple[type["UnknownNameError"], tuple[str, object, list[str]]]:
+        return UnknownNameError, self._arguments  # it travels from worker processes too
 
     __str__ = Exception.__str__  # KeyError would show the message in quotes
 

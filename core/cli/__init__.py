@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from stormbench.cli import attack, compare, demo, generate, leaderboard, listing, score, show, train, verify
+from stormbench.cli import attack, baseline, compare, demo, generate, leaderboard, listing, score, show, train, verify
 from stormbench.errors import StormbenchError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.command(name="list")(listing.show)
 app.command()(score.score)
 app.command()(attack.attack)
 app.command()(generate.generate)
+app.command()(baseline.baseline)
 app.add_typer(leaderboard.app, name="leaderboard")
 app.command()(verify.verify)
 app.command()(compare.compare)

@@ -1,4 +1,5 @@
 import errno
+import pickle
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 
 import stormbench
-from stormbench.errors import StormbenchError, UnknownNameError
+from stormbench.errors import DataError, InputError, StormbenchError, UnknownNameError
 from stormbench.files import write_whole
 from stormbench.randomness import stream
 from stormbench.registry import Registry
@@ -40,6 +41,12 @@ def test_an_unknown_name_is_answered_with_the_near_ones() -> None:
     assert isinstance(caught.value, KeyError)
     with pytest.raises(UnknownNameError, match="there are fog, hail, snow"):
         ROWS["zzz"]
+
+
+@pytest.mark.parametrize("error", [UnknownNameError("storm", "snwo", ROWS), InputError("no"), DataError("no")])
+def test_errors_travel_between_processes(error: StormbenchError) -> None:
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), str(copy)) == (type(error), str(error))
 
 
 def test_a_name_can_be_taken_once() -> None:
