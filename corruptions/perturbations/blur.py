@@ -2,18 +2,15 @@
 
 from collections.abc import Iterator
 
-import numba
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from stormbench.corruptions.draws import Draws
 from stormbench.corruptions.kernels import motion
+from stormbench.corruptions.kernels.compiled import UNIT32, compiled
 from stormbench.corruptions.perturbations.sampling import affine, affine_map
 from stormbench.corruptions.perturbations.view import View
 from stormbench.corruptions.pixels import Pixels, quantise
-
-_LEVELS = np.arange(256, dtype=np.float32) / np.float32(255)
 
 
 def motion_blur(
@@ -54,19 +51,19 @@ def zoom_blur(view: View, draws: Draws, *, frames: int, growth: float) -> Iterat
     total = np.zeros(view.clean.shape, np.float32)
     for i in range(frames):
         magnified = affine(view, affine_map(width, height, factor=1 + growth * i)) if i else view.clean
-        yield _add_and_average(total, magnified, i + 1, _LEVELS)
+        yield _add_and_average(total, magnified, i + 1)
 
 
-@numba.njit(cache=True, nogil=True)
-def _add_and_average(total: NDArray[np.float32], image: Pixels, count: int, levels: NDArray[np.float32]) -> Pixels:
+@compiled
+def _add_and_average(total, image, count):  # type: ignore[no-untyped-def]
     """Adds an image (in 0..1) to the total and gives the mean of ``count`` such images, all in single precision."""
     mean = np.empty_like(image)
     images = np.float32(count)
     for i in range(total.shape[0]):
         for j in range(total.shape[1]):
             for k in range(total.shape[2]):
-                total[i, j, k] += levels[image[i, j, k]]
-                mean[i, j, k] = np.uint8(total[i, j, k] / images * np.float32(255))
+                total[i, j, k] += UNIT32[image[i, j, k]]
+                mean[i, j, k] = np.uint8(np.int32(total[i, j, k] / images * np.float32(255)))
     return mean
 
 

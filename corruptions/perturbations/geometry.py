@@ -22,12 +22,12 @@ def translate(view: View, draws: Draws, *, frames: int, still: int) -> Iterator[
         frames: length of the sequence.
         still: the frame that is not moved.
     """
-    width = view.whole.shape[1]
+    reach = max(still, frames - 1 - still)
+    rows = view.whole[view.top : view.top + view.height]
+    strip = np.pad(rows, ((0, 0), (reach, reach), (0, 0)))
     for i in range(frames):
-        source = np.arange(view.left, view.left + view.width) - (i - still)
-        window = view.whole[view.top : view.top + view.height, np.clip(source, 0, width - 1)]
-        window[:, (source < 0) | (source >= width)] = 0
-        yield view.fit(window)
+        first = view.left + reach - (i - still)
+        yield view.fit(strip[:, first : first + view.width])
 
 
 def rotate(view: View, draws: Draws, *, frames: int, still: int, degrees: float) -> Iterator[Pixels]:  # noqa: ARG001

@@ -2,10 +2,10 @@
 
 from math import cos, radians, sin
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from stormbench.corruptions.kernels.compiled import compiled
 from stormbench.corruptions.perturbations.view import View
 from stormbench.corruptions.pixels import Pixels
 
@@ -40,8 +40,8 @@ def affine(view: View, matrix: Affine) -> Pixels:
     return view.fit(window)
 
 
-@numba.njit(cache=True, nogil=True)
-def _affine(image: Pixels, matrix: Affine, top: int, left: int, out: Pixels) -> None:
+@compiled
+def _affine(image, matrix, top, left, out):  # type: ignore[no-untyped-def]
     a, b, c, d, e, f = matrix
     height, width = image.shape[:2]
     for row in range(out.shape[0]):
@@ -52,15 +52,14 @@ def _affine(image: Pixels, matrix: Affine, top: int, left: int, out: Pixels) -> 
             if not (0.0 <= u < width and 0.0 <= v < height):
                 out[row, column, 0] = out[row, column, 1] = out[row, column, 2] = 0
                 continue
-            u, v = u - 0.5, v - 0.5
-            i, j = int(np.floor(v)), int(np.floor(u))
-            down, right = v - i, u - j
-            i0, i1 = max(i, 0), min(i + 1, height - 1)
+            j, i = np.int64(u + 0.5) - 1, np.int64(v + 0.5) - 1  # floor(u - 0.5), as u + 0.5 is positive
+            right, down = (u - 0.5) - j, (v - 0.5) - i
+            upper, lower = image[max(i, 0)], image[min(i + 1, height - 1)]
             j0, j1 = max(j, 0), min(j + 1, width - 1)
             for k in range(3):
-                upper = image[i0, j0, k] + (float(image[i0, j1, k]) - image[i0, j0, k]) * right
-                lower = image[i1, j0, k] + (float(image[i1, j1, k]) - image[i1, j0, k]) * right
-                out[row, column, k] = np.uint8(upper + (lower - upper) * down)
+                p, q = float(upper[j0, k]), float(lower[j0, k])
+                p, q = p + (upper[j1, k] - p) * right, q + (lower[j1, k] - q) * right
+                out[row, column, k] = np.uint8(np.int32(p + (q - p) * down))
 
 
 def tilt_map(width: int, height: int, degrees: float) -> Matrix:
@@ -113,35 +112,41 @@ def inverse_3x3(matrix: Matrix) -> Matrix:
     return np.asarray(np.array(rows) * per)
 
 
-@numba.njit(cache=True, nogil=True)
-def _perspective(image: Pixels, inverse: Matrix, top: int, left: int, block_columns: int, out: Pixels) -> None:
+@compiled
+def _perspective(image, inverse, top, left, block_columns, out):  # type: ignore[no-untyped-def]
     """OpenCV 4 walks in blocks: a column's position is that of its block's first column plus the way from there.
 
     Positions are rounded to 1/32 pixel, products of weights are exact in 1/1024.
     """
-    height, width = image.shape[:2]
     for out_row in range(out.shape[0]):
         row = out_row + top
         for out_column in range(out.shape[1]):
             column = out_column + left
-            first = column - column % block_columns
-            step = column - first
+            step = column % block_columns
+            first = column - step
             depth = (inverse[2, 0] * first + inverse[2, 1] * row + inverse[2, 2]) + inverse[2, 0] * step
-            per = 32.0 / depth if depth != 0 else 0.0
+            per = 32.0 / depth
             x = ((inverse[0, 0] * first + inverse[0, 1] * row + inverse[0, 2]) + inverse[0, 0] * step) * per
             y = ((inverse[1, 0] * first + inverse[1, 1] * row + inverse[1, 2]) + inverse[1, 0] * step) * per
-            u, v = int(np.rint(x)), int(np.rint(y))
-            j, i, right, down = u >> 5, v >> 5, u & 31, v & 31
-            for k in range(3):
-                total = 512
-                if 0 <= i < height:
-                    if 0 <= j < width:
-                        total += (32 - down) * (32 - right) * image[i, j, k]
-                    if 0 <= j + 1 < width:
-                        total += (32 - down) * right * image[i, j + 1, k]
-                if 0 <= i + 1 < height:
-                    if 0 <= j < width:
-                        total += down * (32 - right) * image[i + 1, j, k]
-                    if 0 <= j + 1 < width:
-                        total += down * right * image[i + 1, j + 1, k]
-                out[out_row, out_column, k] = total >> 10
+            u, v = np.int64(np.rint(x)), np.int64(np.rint(y))
+            _between(image, v >> 5, u >> 5, np.int32(v & 31), np.int32(u & 31), out[out_row, out_column])
+
+
+@compiled
+def _between(image, i, j, down, right, out):  # type: ignore[no-untyped-def]
+    """The pixel ``down`` / 32 below and ``right`` / 32 beside row i, column j; black where there is no image."""
+    height, width = image.shape[:2]
+    if 0 <= i < height - 1 and 0 <= j < width - 1:
+        for k in range(3):
+            upper = (32 - right) * image[i, j, k] + right * image[i, j + 1, k]
+            lower = (32 - right) * image[i + 1, j, k] + right * image[i + 1, j + 1, k]
+            out[k] = ((32 - down) * upper + down * lower + 512) >> 10
+        return
+    for k in range(3):
+        total = 512
+        for below in range(2):
+            for beside in range(2):
+                y, x = i + below, j + beside
+                if 0 <= y < height and 0 <= x < width:
+                    total += (down if below else 32 - down) * (right if beside else 32 - right) * image[y, x, k]
+        out[k] = total >> 10

@@ -85,7 +85,7 @@ def blurred_before_resize(frame: Pixels) -> View:
 def resized(image: Pixels, height: int, width: int) -> Pixels:
     """Pillow's bilinear resize, as torchvision's transforms on images do it."""
     if image.shape[:2] == (height, width):
-        return np.ascontiguousarray(image)
+        return image.copy()
     return np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
 
 

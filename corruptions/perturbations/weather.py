@@ -2,19 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 
-import numba
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
-from skimage import color
 
 from stormbench.corruptions.draws import Draws
 from stormbench.corruptions.kernels import motion
+from stormbench.corruptions.kernels.compiled import UNIT, compiled, to_byte
+from stormbench.corruptions.kernels.hsv import recolour
 from stormbench.corruptions.kernels.zoom import magnify
 from stormbench.corruptions.opencv import cv2
 from stormbench.corruptions.perturbations.view import View
 from stormbench.corruptions.pixels import Pixels, quantise
-from stormbench.corruptions.weather import WATER, _drops
+from stormbench.corruptions.weather import WATER, drops
 
 
 def snow(
@@ -60,16 +59,16 @@ def snow(
         yield _fall(whitened, motion.motion_blur(flakes, radius, sigma, degrees * i + first))
 
 
-@numba.njit(cache=True, nogil=True)
-def _fall(ground: NDArray[np.float64], flakes: Pixels) -> Pixels:
+@compiled
+def _fall(ground, flakes):  # type: ignore[no-untyped-def]
     """The ground, the flakes, and the flakes turned by 180 degrees."""
     height, width, channels = ground.shape
     snowed = np.empty(ground.shape, np.uint8)
     for i in range(height):
         for j in range(width):
-            here, turned = flakes[i, j] / 255.0, flakes[height - 1 - i, width - 1 - j] / 255.0
+            here, turned = UNIT[flakes[i, j]], UNIT[flakes[height - 1 - i, width - 1 - j]]
             for k in range(channels):
-                snowed[i, j, k] = np.uint8(min((ground[i, j, k] + here) + turned, 1.0) * 255)
+                snowed[i, j, k] = to_byte((ground[i, j, k] + here) + turned)
     return snowed
 
 
@@ -83,8 +82,6 @@ def brightness(
 ) -> Iterator[Pixels]:
     """The value of HSV plus (i - still) percent.
 
-    Hue and saturation stay, so each channel stays the same multiple of the value: they are computed once.
-
     Args:
         view: what is shown.
         draws: unused.
@@ -92,34 +89,8 @@ def brightness(
         still: the frame that is not changed.
         percent: of full value, per frame.
     """
-    values, shares = _shares(view.clean / 255.0)
     for i in range(frames):
-        yield _relit(values, shares, (i - still) * percent / 100)
-
-
-def _shares(image: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The value of HSV, and each channel as a fraction of it, in the arithmetic of scikit-image's ``hsv2rgb``."""
-    hue, saturation, value = np.moveaxis(color.rgb2hsv(image), 2, 0)
-    sector = np.floor(hue * 6)
-    rising = hue * 6 - sector
-    full = np.ones_like(value)
-    low, falling, rising = 1 - saturation, 1 - rising * saturation, 1 - (1 - rising) * saturation
-    red = [full, falling, low, low, rising, full]
-    green = [rising, full, full, falling, low, low]
-    blue = [low, low, rising, full, full, falling]
-    which = sector.astype(np.uint8) % 6
-    return value, np.stack([np.choose(which, channel) for channel in (red, green, blue)], axis=2)
-
-
-@numba.njit(cache=True, nogil=True)
-def _relit(values: NDArray[np.float64], shares: NDArray[np.float64], shift: float) -> Pixels:
-    image = np.empty(shares.shape, np.uint8)
-    for i in range(shares.shape[0]):
-        for j in range(shares.shape[1]):
-            value = min(max(values[i, j] + shift, 0.0), 1.0)
-            for k in range(3):
-                image[i, j, k] = np.uint8(value * shares[i, j, k] * 255)
-    return image
+        yield recolour(view.clean, (i - still) * percent / 100, 1.0, 0.0)
 
 
 def spatter(
@@ -151,6 +122,6 @@ def spatter(
     water = ndimage.gaussian_filter(draws.normal(mean, deviation, values.shape[:2]), smoothing, mode="nearest")
     water[water < threshold] = 0
     for _ in range(frames):
-        drops = _drops((water * 255).astype(np.uint8)) * strength
-        yield quantise(values + drops[:, :, np.newaxis] * WATER.astype(np.float32))
+        shading = drops((water * 255).astype(np.uint8)) * strength
+        yield quantise(values + shading[:, :, np.newaxis] * WATER.astype(np.float32))
         water = np.stack([np.convolve(column, drip, mode="same") for column in water.T], axis=1)
