@@ -7,11 +7,11 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from stormbench.corruptions.perturbations import PERTURBATIONS, perturb
 from stormbench.datasets.corrupted import clean_pixels
 from stormbench.datasets.geometry import Geometry
+from stormbench.datasets.images import ImageSet
 from stormbench.randomness import stream
 
 Pixels = NDArray[np.uint8]
@@ -26,8 +26,8 @@ for 299 and 64 pixels resize after, too."""
 class SequencePixels(Protocol):
     """Where the frames of a sequence come from: made on the fly, or read from a released set."""
 
-    def source(self, image: Image.Image) -> Pixels:
-        """A decoded image as the perturbations take it, ``(H, W, 3)`` RGB."""
+    def source(self, images: ImageSet, index: int) -> Pixels:
+        """An image as the perturbations take it, ``(H, W, 3)`` RGB; empty where frames are only read."""
 
     def frames(self, source: Pixels, perturbation: str, level: int, key: str) -> Iterator[Pixels]:
         """The frames that a model sees, one after the other, each ``(S, S, 3)``."""
@@ -47,9 +47,9 @@ class SequencesOnTheFly:
     scale: str
     seed: int
 
-    def source(self, image: Image.Image) -> Pixels:
-        """Resizes; the surroundings of the crop stay."""
-        return clean_pixels(image, self.geometry)
+    def source(self, images: ImageSet, index: int) -> Pixels:
+        """Decodes and resizes; the surroundings of the crop stay."""
+        return clean_pixels(images.read(index), self.geometry)
 
     def frames(self, source: Pixels, perturbation: str, level: int, key: str) -> Iterator[Pixels]:
         """Perturbs, without any encoding."""

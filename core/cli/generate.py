@@ -1,7 +1,7 @@
 """``stormbench generate``: a corrupted image set on disk."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,23 +21,29 @@ def generate(
     resize: Annotated[int | None, typer.Option(min=1, help="Short side, instead of the suite's.")] = None,
     crop: Annotated[int | None, typer.Option(min=16, help="Side of the centre crop, instead of the suite's.")] = None,
     interpolation: Annotated[str | None, typer.Option(help="nearest, bilinear, bicubic, ...")] = None,
+    lossless: Annotated[bool, typer.Option("--lossless", help="Sequences as .npy, not as films (H.264).")] = False,
 ) -> None:
     """Writes the corrupted images of SOURCE to OUT; a second try continues an interrupted one."""
     from stormbench.benchmarks.generating import generate as run
+    from stormbench.benchmarks.sequences.suites import SEQUENCE_SUITES
     from stormbench.benchmarks.suites import SUITES
+    from stormbench.cli import sequences
     from stormbench.cli.progress import progress
 
+    how: dict[str, Any] = {"limit": limit, "seed": seed, "workers": workers, "skip_broken": skip_broken}
+    cells = options.names(corruptions), options.integers(severities)
+    if suite in SEQUENCE_SUITES:
+        chosen = sequences.chosen(suite, *cells, resize=resize, crop=crop, interpolation=interpolation)
+        sequences.generate(source, out, chosen, lossless=lossless, **how)
+        return
     with progress("generating") as report:
         manifest = run(
             source,
             out,
             SUITES[suite].resized(resize, crop, interpolation),
-            corruptions=options.names(corruptions),
-            severities=options.integers(severities),
-            limit=limit,
-            seed=seed,
-            workers=workers,
-            skip_broken=skip_broken,
+            corruptions=cells[0],
+            severities=cells[1],
             progress=report,
+            **how,
         )
     typer.echo(f"{out}: {manifest.images} images, {len(manifest.cells)} cells each, {len(manifest.skipped)} skipped")

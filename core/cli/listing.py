@@ -16,10 +16,18 @@ def _corruptions() -> Rows:
     return ((entry.name, entry.group, "random" if entry.stochastic else "") for entry in CORRUPTIONS.values())
 
 
+def _perturbations() -> Rows:
+    from stormbench.corruptions.perturbations import PERTURBATIONS
+
+    entries = PERTURBATIONS.values()
+    return ((entry.name, entry.group, f"against the {entry.reference} frame") for entry in entries)
+
+
 def _suites() -> Rows:
+    from stormbench.benchmarks.sequences.suites import SEQUENCE_SUITES
     from stormbench.benchmarks.suites import SUITES
 
-    return ((suite.name, suite.summary) for suite in SUITES.values())
+    return ((suite.name, suite.summary) for suite in (*SUITES.values(), *SEQUENCE_SUITES.values()))
 
 
 def _defenses() -> Rows:
@@ -60,6 +68,7 @@ def _data() -> Rows:
 
 _LISTS: dict[str, Callable[[], Rows]] = {
     "corruptions": _corruptions,
+    "perturbations": _perturbations,
     "suites": _suites,
     "baselines": _baselines,
     "defenses": _defenses,

@@ -43,8 +43,13 @@ def integers(text: str | None) -> list[int] | None:
         raise typer.BadParameter(f"{text!r} is not a list of numbers such as 1,3,5 or 1-5") from None
 
 
-Corruptions = Annotated[str | None, typer.Option(help="Only these, with commas; others than the suite's may be named.")]
-Severities = Annotated[str | None, typer.Option(help="Only these: 1,3,5 or 1-5.")]
+Corruptions = Annotated[
+    str | None,
+    typer.Option(
+        "--corruptions", "--perturbations", help="Only these, with commas; others than the suite's may be named."
+    ),
+]
+Severities = Annotated[str | None, typer.Option("--severities", "--levels", help="Only these: 1,3,5 or 1-5.")]
 Workers = Annotated[int, typer.Option(min=0, help="Worker processes; 0 works in this one.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N images.")]

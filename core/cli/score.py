@@ -1,7 +1,7 @@
 """``stormbench score``: a model on the cells of a suite."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -34,13 +34,14 @@ def score(
     """Scores MODEL and prints its table; a second try continues an interrupted one."""
     from stormbench.benchmarks.models import load_model
     from stormbench.benchmarks.scoring import score as run
+    from stormbench.benchmarks.sequences.suites import SEQUENCE_SUITES
     from stormbench.benchmarks.suites import SUITES
     from stormbench.benchmarks.summary import find_baseline, suite_baseline, summarise
+    from stormbench.cli import sequences
     from stormbench.cli.progress import progress
     from stormbench.cli.tables import print_run
 
     cells = options.names(corruptions), options.integers(severities)
-    chosen = SUITES[suite].narrowed(*cells).resized(resize, crop, interpolation)
     loaded = load_model(
         model,
         mean=options.three_fractions(mean),
@@ -49,22 +50,24 @@ def score(
         crop=crop,
         interpolation=interpolation,
     )
+    how: dict[str, Any] = {
+        "out": out,
+        "name": name,
+        "defense": defense,
+        "limit": limit,
+        "seed": seed,
+        "workers": workers,
+        "batch_size": batch_size,
+        "device": device,
+        "skip_broken": skip_broken,
+        "released": released,
+    }
+    if suite in SEQUENCE_SUITES:
+        chosen = sequences.chosen(suite, *cells, resize=resize, crop=crop, interpolation=interpolation)
+        sequences.score(loaded, data, chosen, baseline, **how)
+        return
     normaliser = find_baseline(baseline) if baseline else suite_baseline(suite)
     with progress("scoring") as report:
-        path, result = run(
-            loaded,
-            data,
-            chosen,
-            out=out,
-            name=name,
-            defense=defense,
-            limit=limit,
-            seed=seed,
-            workers=workers,
-            batch_size=batch_size,
-            device=device,
-            skip_broken=skip_broken,
-            released=released,
-            progress=report,
-        )
+        narrowed = SUITES[suite].narrowed(*cells).resized(resize, crop, interpolation)
+        path, result = run(loaded, data, narrowed, progress=report, **how)
     print_run(summarise(path, result, normaliser), path)

@@ -1,0 +1,164 @@
+"""From stored counts to figures: flip probabilities, top-5 distances, mFR and mT5D, each with its interval."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stormbench.benchmarks.sequences.results import (
+    CellKey,
+    SequenceOutcomes,
+    SequenceResult,
+    flips_and_distances,
+    is_sequence_result,
+    read_sequence_outcomes,
+    read_sequence_result,
+)
+from stormbench.benchmarks.sequences.suites import SEQUENCE_SUITES
+from stormbench.benchmarks.summary import Estimate
+from stormbench.errors import InputError
+from stormbench.metrics.baselines import Baseline, load_baseline
+from stormbench.metrics.intervals import resampled_means
+from stormbench.metrics.stability import TEST_PERTURBATIONS, mean_flip_rate, mean_top5_distance
+
+ADVICE = (
+    "mFR and mT5D are measured against AlexNet, whose figures nobody published: "
+    "score it yourself (stormbench score torchvision:alexnet --suite {suite} ...) and pass --baseline RESULT.json."
+)
+Means = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class SequenceSummary:
+    """All figures of one run on sequences, with 95 % intervals by bootstrap over the sequences.
+
+    Attributes:
+        result: the counts they come from.
+        flip_probability: FP of each cell, percent.
+        top5_distance: uT5D of each cell, 0..15; empty for models of fewer than five classes.
+        mean_flip_probability: plain mean over the suite's perturbations at level 1, percent.
+        mean_top5: likewise of uT5D.
+        baseline: what the rest is measured against.
+        flip_rate: FR of each perturbation at level 1, percent of the baseline's.
+        relative_top5: T5D, likewise.
+        mfr: mean flip rate over the paper's ten.
+        mt5d: mean top-5 distance over the ten.
+        notes: a sentence for each index that could not be computed.
+    """
+
+    result: SequenceResult
+    flip_probability: dict[CellKey, Estimate]
+    top5_distance: dict[CellKey, Estimate]
+    mean_flip_probability: Estimate | None = None
+    mean_top5: Estimate | None = None
+    baseline: Baseline | None = None
+    flip_rate: dict[str, Estimate] = field(default_factory=dict)
+    relative_top5: dict[str, Estimate] = field(default_factory=dict)
+    mfr: Estimate | None = None
+    mt5d: Estimate | None = None
+    notes: tuple[str, ...] = ()
+
+
+def summarise_sequences(
+    path: Path, result: SequenceResult, baseline: Baseline | None, *, resamples: int = 1000
+) -> SequenceSummary:
+    """Computes every figure that the run's cells allow.
+
+    Args:
+        path: the result file; the outcomes beside it give the intervals.
+        result: what it holds.
+        baseline: what to normalise by.
+        resamples: number of bootstrap resamples.
+
+    Raises:
+        ResultError: the outcomes are missing or do not fit the result.
+        InputError: the baseline is of another suite.
+    """
+    if baseline and baseline.suite != result.suite.name:
+        raise InputError(f"the baseline {baseline.name} is of {baseline.suite}, this run of {result.suite.name}")
+    flips, distances = _sampled(result, read_sequence_outcomes(path, result), resamples)
+    ten = [name for name, level in result.keys if level == 1]
+    flip_rate, mfr, note = _against(flips, baseline.flip_probability if baseline else {}, mean_flip_rate)
+    relative, mt5d, _ = _against(distances, baseline.top5_distance if baseline else {}, mean_top5_distance)
+    normalised = result.suite.name in SEQUENCE_SUITES and SEQUENCE_SUITES[result.suite.name].normalised
+    advice = ADVICE.format(suite=result.suite.name) if normalised and baseline is None else note
+    return SequenceSummary(
+        result,
+        flip_probability={cell: Estimate.of(100 * sampled) for cell, sampled in flips.items()},
+        top5_distance={cell: Estimate.of(sampled) for cell, sampled in distances.items()},
+        mean_flip_probability=_plain_mean(flips, ten, 100),
+        mean_top5=_plain_mean(distances, ten, 1),
+        baseline=baseline,
+        flip_rate=flip_rate,
+        relative_top5=relative,
+        mfr=mfr,
+        mt5d=mt5d,
+        notes=(advice,) if advice and (normalised or baseline) else (),
+    )
+
+
+def find_sequence_baseline(name_or_path: str) -> Baseline:
+    """A baseline by name, from a file, or made of a result file.
+
+    Raises:
+        InputError: it is none of these, or holds no flip probabilities.
+        ResultError: the result file is broken.
+    """
+    path = Path(name_or_path)
+    baseline = as_sequence_baseline(read_sequence_result(path)) if is_sequence_result(path) else load_baseline(path)
+    if not baseline.flip_probability:
+        raise InputError(f"the baseline {baseline.name} has no flip probabilities. {ADVICE.format(suite='imagenet-p')}")
+    return baseline
+
+
+def as_sequence_baseline(result: SequenceResult) -> Baseline:
+    """The figures of a run at level 1 as what other runs are measured against."""
+    cells = [cell for cell in result.cells if cell.level == 1]
+    source = f"measured: {result.model.source} on {result.data.images} images of {result.data.name}, run {result.run}"
+    distances = {cell.perturbation: cell.top5_distance for cell in cells if cell.top5_distance is not None}
+    return Baseline.model_validate(
+        {
+            "name": result.run,
+            "suite": result.suite.name,
+            "sources": {"flip_probability": source} | ({"top5_distance": source} if distances else {}),
+            "flip_probability": {cell.perturbation: cell.flip_probability for cell in cells},
+        }
+        | ({"top5_distance": distances} if distances else {})
+    )
+
+
+Sampled = dict[CellKey, NDArray[np.float64]]
+
+
+def _sampled(result: SequenceResult, outcomes: SequenceOutcomes, resamples: int) -> tuple[Sampled, Sampled]:
+    """Flip probability and top-5 distance of each cell: as observed, then in each resample of the sequences."""
+    cells = {
+        key: flips_and_distances(outcomes.cell(result.cells, index), key[0]) for index, key in enumerate(result.keys)
+    }
+    flips = {key: figures for key, (figures, _) in cells.items()}
+    distances = {key: figures for key, (_, figures) in cells.items() if figures is not None}
+    matrix = np.stack([*flips.values(), *distances.values()], axis=1)
+    drawn = resampled_means(matrix, resamples=resamples, rng=np.random.default_rng(0))
+    columns = list(np.concatenate([matrix.mean(axis=0)[None], drawn]).T)
+    return dict(zip(flips, columns, strict=False)), dict(zip(distances, columns[len(flips) :], strict=True))
+
+
+def _plain_mean(figures: Sampled, names: list[str], unit: float) -> Estimate | None:
+    at_level_1 = [figures[name, 1] for name in names if (name, 1) in figures]
+    return Estimate.of(unit * np.mean(at_level_1, axis=0)) if at_level_1 else None
+
+
+def _against(
+    figures: Sampled, baseline: Means, index: Callable[[Means, Means], float]
+) -> tuple[dict[str, Estimate], Estimate | None, str]:
+    ours = {name: sampled for (name, level), sampled in figures.items() if level == 1}
+    rates = {
+        name: Estimate.of(100 * sampled / baseline[name]) for name, sampled in ours.items() if baseline.get(name, 0) > 0
+    }
+    if lacking := [name for name in TEST_PERTURBATIONS if name not in rates]:
+        return rates, None, f"mFR and mT5D need all ten perturbations; lacking: {', '.join(lacking)}."
+    resamples = len(next(iter(ours.values())))
+    drawn = [index({name: float(ours[name][i]) for name in TEST_PERTURBATIONS}, baseline) for i in range(resamples)]
+    return rates, Estimate.of(np.array(drawn)), ""

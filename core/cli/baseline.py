@@ -1,0 +1,23 @@
+"""``stormbench baseline``: a run as what other runs are measured against."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def baseline(
+    result: Annotated[Path, typer.Argument(help="Result file of a measured run, of images or of sequences.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Where the baseline goes, a .json file.")],
+) -> None:
+    """Turns a run into a baseline file, to be kept and passed as --baseline."""
+    from stormbench.benchmarks.results import read_result
+    from stormbench.benchmarks.sequences.results import is_sequence_result, read_sequence_result
+    from stormbench.benchmarks.sequences.summary import as_sequence_baseline
+    from stormbench.benchmarks.summary import as_baseline
+    from stormbench.metrics.baselines import write_baseline
+
+    of_sequences = is_sequence_result(result)
+    made = as_sequence_baseline(read_sequence_result(result)) if of_sequences else as_baseline(read_result(result))
+    write_baseline(made, out)
+    typer.echo(f"{out}: {made.source}")

@@ -1,0 +1,78 @@
+"""Sequences on the command line: what ``score`` and ``generate`` do where the suite is one of sequences."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from stormbench.benchmarks.sequences.summary import SequenceSummary
+
+
+def chosen(suite: str, perturbations: list[str] | None, levels: list[int] | None, **geometry: Any) -> Any:
+    """The suite as the options narrow it."""
+    from stormbench.benchmarks.sequences.suites import SEQUENCE_SUITES
+    from stormbench.errors import InputError
+
+    if geometry.pop("crop", None) is not None:
+        raise InputError(f"--crop does not go with {suite}: its frames are cropped to the size of their scale")
+    return SEQUENCE_SUITES[suite].narrowed(perturbations, levels).resized(**geometry)
+
+
+def score(model: Any, data: str, suite: Any, baseline: str | None, **options: Any) -> None:
+    """Scores a model and prints its table."""
+    from stormbench.benchmarks.sequences.scoring import score_sequences
+    from stormbench.benchmarks.sequences.summary import find_sequence_baseline, summarise_sequences
+    from stormbench.cli.progress import progress
+
+    normaliser = find_sequence_baseline(baseline) if baseline else None
+    with progress("scoring") as report:
+        path, result = score_sequences(model, data, suite, progress=report, **options)
+    print_sequences(summarise_sequences(path, result, normaliser), path)
+
+
+def print_sequences(summary: "SequenceSummary", path: Path) -> None:
+    """Prints a run: a row a perturbation, and the indices below."""
+    result = summary.result
+    with_baseline, with_top5 = bool(summary.flip_rate), bool(summary.top5_distance)
+    headings = ["FP, %", *(["FR"] if with_baseline else []), *(["uT5D"] if with_top5 else [])]
+    table = Table("perturbation", "level", *headings, *(["T5D"] if with_baseline and with_top5 else []))
+    for cell, flips in summary.flip_probability.items():
+        name, level = cell
+        row = [name, str(level), f"{flips.value:.2f} [{flips.low:.2f}, {flips.high:.2f}]"]
+        row += [f"{summary.flip_rate[name].value:.1f}" if name in summary.flip_rate else ""] if with_baseline else []
+        row += [f"{summary.top5_distance[cell].value:.2f}"] if with_top5 else []
+        row += [f"{summary.relative_top5[name].value:.1f}"] if with_baseline and name in summary.relative_top5 else []
+        table.add_row(*row)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"{result.model.source}{f' behind {result.defense.spec}' if result.defense else ''}")
+    console.print(f"{result.suite.name}, {result.data.images} images of {result.data.name}")
+    console.print(table)
+    for heading, estimate in indices(summary).items():
+        console.print(f"{heading:24s}{estimate.value:6.2f}   95 % interval [{estimate.low:.2f}, {estimate.high:.2f}]")
+    for note in summary.notes:
+        console.print(note)
+    console.print(str(path))
+
+
+def indices(summary: "SequenceSummary") -> dict[str, Any]:
+    """The figures below the table, by heading."""
+    figures = {
+        "mean flip probability, %": summary.mean_flip_probability,
+        "mean uT5D": summary.mean_top5,
+        "mFR": summary.mfr,
+        "mT5D": summary.mt5d,
+    }
+    return {heading: figure for heading, figure in figures.items() if figure is not None}
+
+
+def generate(source: str, out: Path, suite: Any, **options: Any) -> None:
+    """Writes sequences."""
+    from stormbench.benchmarks.sequences.generating import generate_sequences
+    from stormbench.cli.progress import progress
+
+    with progress("generating") as report:
+        images, cells = generate_sequences(source, out, suite, progress=report, **options)
+    typer.echo(f"{out}: {images} images, {cells} sequences each")
