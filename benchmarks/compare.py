@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from stormbench.benchmarks.names import model_name, shown
+from stormbench.benchmarks.names import model_name
 from stormbench.benchmarks.outcomes import Outcomes
 from stormbench.benchmarks.paired import holm, mcnemar
+from stormbench.benchmarks.plain_text import shown
 from stormbench.benchmarks.resampling import Resampled, Sampled
 from stormbench.benchmarks.results import CLEAN, Result, read_outcomes, read_result
 from stormbench.benchmarks.summary import CellKey, Estimate, Figures, sampled_figures, suite_baseline

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stormbench.benchmarks.plain_text import shown
 from stormbench.benchmarks.shards import npz
 from stormbench.errors import ResultError
 
@@ -80,10 +81,10 @@ def outcomes_from(content: bytes, where: str) -> Outcomes:
             size = sum(member.file_size for member in archive.infolist())
             found = sorted(member.filename.removesuffix(".npy") for member in archive.infolist())
         if found != names:
-            raise ResultError(f"{where} holds the arrays {', '.join(found)[:200]}, not {', '.join(names)}")
+            raise ResultError(f"{where} holds the arrays {shown(', '.join(found), longest=80)}, not {', '.join(names)}")
         if size > MAXIMAL_BYTES:
             raise ResultError(f"{where} unpacks to {size} bytes; at most {MAXIMAL_BYTES} are read")
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             return Outcomes(**arrays)
     except _BROKEN as error:
-        raise ResultError(f"cannot read the outcomes {where}: {type(error).__name__}: {error}") from None
+        raise ResultError(f"cannot read the outcomes {where}: {type(error).__name__}: {shown(str(error))}") from None

@@ -22,6 +22,7 @@ from pydantic_core import from_json
 
 from stormbench.benchmarks.adversarial_records import AdversarialRecord
 from stormbench.benchmarks.outcomes import Outcomes, outcomes_from
+from stormbench.benchmarks.plain_text import shown
 from stormbench.benchmarks.preprocessing import Preprocessing
 from stormbench.benchmarks.records import Count, Digest, PositiveCount, Record, Text
 from stormbench.datasets import Geometry
@@ -208,8 +209,9 @@ def read_result(path: Path) -> Result:
         result = Result.model_validate_json(json.dumps(document))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))[:200] or "the file"
-        raise ResultError(f"{path} is not a result of schema {SCHEMA_VERSION}: {where}: {first['msg']}") from None
+        where = shown(".".join(map(str, first["loc"])), longest=200) or "the file"
+        said = f"{where}: {shown(first['msg'])}"
+        raise ResultError(f"{path} is not a result of schema {SCHEMA_VERSION}: {said}") from None
     if result.seal is not None and result.seal != seal_of(document):
         raise ResultError(f"{path} was changed after it was written: its seal does not fit; score the model anew")
     return result
@@ -223,7 +225,7 @@ def _document(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ResultError(f"cannot read the result {path}: {error.strerror}") from None
     except ValueError as error:
-        raise ResultError(f"{path} is not a result: {error}") from None
+        raise ResultError(f"{path} is not a result: {shown(str(error))}") from None
     if not isinstance(document, dict):
         raise ResultError(f"{path} is not a result: it holds no JSON object")
     return document
@@ -235,8 +237,8 @@ def _migrated(document: dict[str, Any], path: Path) -> dict[str, Any]:
         return document | {"schema_version": SCHEMA_VERSION, "seal": None}
     if version != SCHEMA_VERSION:
         raise ResultError(
-            f"{path} has schema_version {str(version)[:40]!r}; this stormbench reads 1 and {SCHEMA_VERSION}: "
-            "it is not a result, or a newer stormbench wrote it"
+            f"{path} has schema_version {shown(str(version), longest=40)}; this stormbench reads 1 and "
+            f"{SCHEMA_VERSION}: it is not a result, or a newer stormbench wrote it"
         )
     return document
 

@@ -4,8 +4,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from stormbench.benchmarks.names import shown
 from stormbench.benchmarks.outcomes import Outcomes
+from stormbench.benchmarks.plain_text import shown
 from stormbench.benchmarks.results import CLEAN, Result, read_outcomes, read_result
 from stormbench.benchmarks.summary import Summary, suite_baseline, summarise
 from stormbench.corruptions import CORRUPTIONS

@@ -12,10 +12,10 @@ import numpy as np
 from torch import nn
 
 from stormbench.benchmarks.models import Model, load_model
-from stormbench.benchmarks.names import shown
 from stormbench.benchmarks.outcomes import Outcomes
+from stormbench.benchmarks.plain_text import shown
 from stormbench.benchmarks.results import Result, read_outcomes, read_result
-from stormbench.benchmarks.scoring import ScoreShard
+from stormbench.benchmarks.score_shard import ScoreShard
 from stormbench.benchmarks.shards import Shard, split
 from stormbench.benchmarks.survey import Progress, sound_images, survey
 from stormbench.benchmarks.verification_records import Verification, file_digest

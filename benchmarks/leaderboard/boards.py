@@ -10,7 +10,8 @@ import numpy as np
 
 from stormbench.benchmarks.compare import INDEX_NAMES, pixel_settings
 from stormbench.benchmarks.leaderboard.columns import COLUMNS
-from stormbench.benchmarks.names import short_name, shown
+from stormbench.benchmarks.names import short_name
+from stormbench.benchmarks.plain_text import shown
 from stormbench.benchmarks.resampling import Sampled
 from stormbench.benchmarks.results import Result
 from stormbench.benchmarks.summary import Estimate, Summary

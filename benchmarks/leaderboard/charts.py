@@ -8,7 +8,7 @@ from typing import Any
 
 from stormbench.benchmarks.compare import INDEX_NAMES
 from stormbench.benchmarks.leaderboard.boards import Board, Row
-from stormbench.benchmarks.names import shown
+from stormbench.benchmarks.plain_text import shown
 from stormbench.benchmarks.summary import Estimate
 
 Values = list[dict[str, Any]]

@@ -19,7 +19,7 @@ from stormbench.benchmarks.leaderboard.charts import Chart, board_charts
 from stormbench.benchmarks.leaderboard.columns import COLUMNS
 from stormbench.benchmarks.leaderboard.libraries import datatables, vega_embed
 from stormbench.benchmarks.leaderboard.texts import all_rows, as_csv, as_latex, as_markdown, used_columns
-from stormbench.benchmarks.names import shown
+from stormbench.benchmarks.plain_text import shown
 from stormbench.benchmarks.results import CLEAN, Result
 from stormbench.files import write_whole
 
