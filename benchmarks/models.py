@@ -1,6 +1,7 @@
 """Models by name. A name says where the weights come from; pre-processing travels with them; nothing is guessed."""
 
 import hashlib
+import pickle
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -78,27 +79,21 @@ class Model(nn.Module):
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()
 
-    def __reduce__(
-        self,
-    ) -> tuple[Callable[..., "Model"], tuple["_Libraries | None", PythonFile | None, dict[str, Any]]]:
-        # Unpickled in this order: what comes first makes the network's classes known.
-        return _revive, (_Libraries() if _is_from_a_zoo(self.network) else None, self.code, self.__dict__)
-
-
-class _Libraries:
-    """Unpickling one imports torchvision through the guard, so that worker processes can unpickle its networks."""
-
-    def __reduce__(self) -> tuple[Callable[[], Any], tuple[()]]:
-        return import_torchvision, ()
+    def __reduce__(self) -> tuple[Callable[..., "Model"], tuple[PythonFile | None, bool, bytes]]:
+        # Plain bytes, because on its way to a worker process torch would put the weights into shared memory, of which
+        # containers have little; and because they are read only after the network's classes are known.
+        return _revive, (self.code, _is_from_a_zoo(self.network), pickle.dumps(self.__dict__))
 
 
 def _is_from_a_zoo(network: nn.Module) -> bool:
     return any(type(module).__module__.split(".")[0] in ("torchvision", "timm") for module in network.modules())
 
 
-def _revive(_libraries: Any, _code: PythonFile | None, state: dict[str, Any]) -> Model:
+def _revive(_: PythonFile | None, from_a_zoo: bool, state: bytes) -> Model:
+    if from_a_zoo:
+        import_torchvision()  # through the guard, before unpickling does it past the guard
     model = Model.__new__(Model)
-    model.__dict__.update(state)
+    model.__dict__.update(pickle.loads(state))
     return model
 
 

@@ -17,19 +17,8 @@ _NAMED_AT_MOST = 5
 @cache
 def synsets() -> tuple[str, ...]:
     """The 1,000 WordNet ids of ILSVRC 2012 in the order of every ImageNet model's outputs, which is theirs sorted."""
-    return tuple(row["wnid"] for row in _table())
-
-
-@cache
-def synset_names() -> tuple[str, ...]:
-    """An English name for each of the 1,000 classes, in the same order."""
-    return tuple(row["name"] for row in _table())
-
-
-@cache
-def _table() -> list[dict[str, str]]:
     text = files("stormbench.datasets").joinpath("imagenet_classes.csv").read_text(encoding="utf-8")
-    return list(csv.DictReader(text.splitlines()))
+    return tuple(row["wnid"] for row in csv.DictReader(text.splitlines()))
 
 
 def match_classes(images: ImageSet, num_classes: int) -> NDArray[np.int64]:

@@ -50,9 +50,10 @@ class ReleasedFolders:
         return _same_size(np.asarray(read_image(path)), clean, path)
 
     def missing(self, cells: Sequence[Cell]) -> list[Path]:
-        """The cells' folders that are not there."""
+        """The cells' folders that are not there, or else the files that are not in the first of them."""
         folders = [self.root / corruption / str(severity) for corruption, severity in cells]
-        return [folder for folder in folders if not folder.is_dir()]
+        files = (folder / place for folder in folders[:1] for place in self.places.values())
+        return [path for path in folders if not path.is_dir()] or [path for path in files if not path.exists()]
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def open_released(
     if missing := released.missing(cells):
         named = ", ".join(str(path.relative_to(root)) for path in missing[:_NAMED_AT_MOST])
         more = ", ..." if len(missing) > _NAMED_AT_MOST else ""
-        raise DataError(f"the corrupted set {root} lacks {named}{more}; choose other cells or generate them")
+        raise DataError(f"the corrupted set {root} lacks {named}{more}; choose other cells or images, or generate them")
     return released, manifest
 
 

@@ -327,15 +327,21 @@ def test_published_arrays_without_a_manifest(plain: Model, tmp_path: Path) -> No
     assert counts(back) == counts(there)
 
 
-def test_a_set_of_other_images_or_another_suite_is_refused(plain: Model, tmp_path: Path) -> None:
+def test_a_set_of_other_images_or_another_suite_is_refused(
+    plain: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     suite = SMALL_JPEG.narrowed(["brightness"], [1])
     generate("digits", tmp_path / "set", suite, limit=10)
     released = {"out": tmp_path, "limit": 10, "released": tmp_path / "set"}
-    with pytest.raises(DataError, match="fingerprint"):
+    with pytest.raises(DataError, match=r"lacks brightness/1/0/0\.JPEG"):
         score(plain, "digits:train", suite, **released)
+    monkeypatch.setattr("stormbench.datasets.digits.Digits.open", lambda _: np.zeros((1797, 32, 32), np.uint8))
+    with pytest.raises(DataError, match="fingerprint"):
+        score(plain, "digits", suite, **released)
+    monkeypatch.undo()
     with pytest.raises(DataError, match="geometry"):
         score(plain, "digits", suite.resized(32, None, None), **released)
-    with pytest.raises(DataError, match=r"lacks brightness/2, brightness/3, .*generate them"):
+    with pytest.raises(DataError, match=r"lacks brightness/2, brightness/3, .*or generate them"):
         score(plain, "digits", SMALL_JPEG.narrowed(["brightness"], None), **released)
     with pytest.raises(DataError, match="lacks"):
         score(plain, "digits", suite, **(released | {"released": tmp_path / "nowhere"}))
@@ -348,6 +354,9 @@ def test_missing_and_foreign_files_are_named(plain: Model, tmp_path: Path) -> No
     Image.new("RGB", (99, 32)).save(file)
     with pytest.raises(DataError, match=r"1299\.JPEG holds \(32, 99, 3\)"):
         score(plain, "digits", suite, out=tmp_path, limit=10, released=tmp_path / "set")
+    file.write_bytes(b"")
+    with pytest.raises(BrokenImageError, match=r"1299\.JPEG cannot be decoded"):
+        score(plain, "digits", suite, out=tmp_path, limit=10, released=tmp_path / "set")
     file.unlink()
-    with pytest.raises(BrokenImageError, match=r"1299\.JPEG cannot be read"):
+    with pytest.raises(DataError, match=r"lacks brightness/1/2/1299\.JPEG;"):
         score(plain, "digits", suite, out=tmp_path, limit=10, released=tmp_path / "set")
