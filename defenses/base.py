@@ -26,7 +26,7 @@ class Defense(nn.Module):
         self.model = model
 
     def transform(self, images: Tensor) -> Tensor:
-        """What the model sees instead of ``images``: ``(N, 3, H, W)`` in [0, 1]; height and width may differ."""
+        """What the model sees instead of ``images``: ``(N, 3, H, W)``; height and width may differ."""
         raise NotImplementedError
 
     def forward(self, images: Tensor) -> Tensor:
@@ -163,6 +163,15 @@ def votes(model: nn.Module, draws: int) -> Iterator[None]:
     finally:
         for part, number in zip(parts, before, strict=True):
             part.draws = number
+
+
+def straight_through(exact: Tensor, smooth: Tensor) -> Tensor:
+    """The value of ``exact`` with the gradient of ``smooth`` (BPDA; Athalye et al. 2018, arXiv 1802.00420).
+
+    A defense that rounds, sorts or leaves torch uses it in :meth:`Defense.transform`, so that every attack can follow
+    it. With the input itself for ``smooth`` this is BPDA's identity.
+    """
+    return smooth + (exact - smooth).detach()
 
 
 def check_images(images: Tensor) -> None:

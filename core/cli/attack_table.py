@@ -5,8 +5,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from stormbench.benchmarks.names import model_name, shown
+from stormbench.benchmarks.names import model_name
 from stormbench.benchmarks.results import Result
+from stormbench.benchmarks.plain_text import shown
 from stormbench.metrics.intervals import wilson
 
 

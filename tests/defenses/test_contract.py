@@ -33,8 +33,9 @@ def test_same_contract_as_the_model(name: str, size: tuple[int, int], model: nn.
     seen = defended.transform(images)
     assert defended(images).shape == (2, 4)
     assert seen.shape[:2] == (2, 3)
-    assert seen.min() >= 0
-    assert seen.max() <= 1
+    if name != "smoothing":  # whose certificate is for noise that is not cut off
+        assert seen.min() >= 0
+        assert seen.max() <= 1
     assert torch.equal(images, before)
 
 
