@@ -7,7 +7,6 @@ from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from stormbench.corruptions.draws import Draws
 from stormbench.corruptions.kernels import mix, motion
@@ -135,14 +134,12 @@ def spatter(
         mud_sigma: of the Gaussian over the mask of mud, pixels; 0 means water.
     """
     field = draws.normal(mean, deviation, image.shape[:2])
-    weights = half_weights(smoothing)
-    rows, columns = (nearest(side, len(weights) - 1) for side in field.shape)
-    liquid = smooth_field(field, weights, rows, columns)
+    liquid = smooth_field(field, half_weights(smoothing), nearest)
     if not mud_sigma:
         liquid[liquid < threshold] = 0
         levels = (liquid * 255).astype(np.int32).astype(np.uint8)  # above 1 they wrap around, as the reference's do
         return mix.cover(image, drops(levels) * np.float32(water_strength), WATER, opaque=False)
-    mask = ndimage.gaussian_filter((liquid > threshold).astype(np.float32), mud_sigma, mode="nearest")
+    mask = smooth_field((liquid > threshold).astype(np.float32), half_weights(mud_sigma), nearest)
     mask[mask < 0.8] = 0
     return mix.cover(image, mask, MUD, opaque=True)
 

@@ -3,7 +3,9 @@
 G(x)[i] = w[0] x[i] + sum over j = r .. 1 of (x[i - j] + x[i + j]) w[j], along the rows' axis, then along the columns'.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,30 +53,32 @@ def smooth_pixels(image: Pixels, sigma: float) -> Pixels:
     return out
 
 
-def smooth_field(field: Field, weights: Field, rows: Indices, columns: Indices) -> Field:
-    """G of a field of doubles.
+def smooth_field(field: NDArray[Any], weights: Field, border: Callable[[int, int], Indices]) -> NDArray[Any]:
+    """G of a field; one of single precision is rounded to it after each of the two directions.
 
     Args:
-        field: (H, W).
+        field: (H, W), float64 or float32.
         weights: w[0 .. r].
-        rows: what the border is in each column: indices for -r .. H + r - 1.
-        columns: likewise in each row.
+        border: ``nearest`` or ``reflected``.
     """
-    out = np.empty_like(field)
-    _smooth_field(field, weights, rows, columns, out)
+    out, radius = np.empty_like(field), len(weights) - 1
+    rows, columns = (border(side, radius) for side in field.shape)
+    line = np.empty(field.shape[1] + 2 * radius, field.dtype)
+    _smooth_field(field, weights, rows, columns, line, out)
     return out
 
 
 @compiled
 def _add_two_pairs(total, a, b, w, c, d, v):  # type: ignore[no-untyped-def]
     for x in range(total.size):
-        total[x] = (total[x] + (a[x] + b[x]) * w) + (c[x] + d[x]) * v
+        far, near = np.float64(a[x]) + np.float64(b[x]), np.float64(c[x]) + np.float64(d[x])
+        total[x] = (total[x] + far * w) + near * v
 
 
 @compiled
 def _add_pair(total, a, b, w):  # type: ignore[no-untyped-def]
     for x in range(total.size):
-        total[x] += (a[x] + b[x]) * w
+        total[x] += (np.float64(a[x]) + np.float64(b[x])) * w
 
 
 @compiled
@@ -130,8 +134,8 @@ def _smooth_pixels(image, channels, weights, rows, columns, out):  # type: ignor
 
 
 @compiled
-def _smooth_field(field, weights, rows, columns, out):  # type: ignore[no-untyped-def]
-    line, total = np.empty(field.shape[1] + 2 * (weights.size - 1)), np.empty(field.shape[1])
+def _smooth_field(field, weights, rows, columns, line, out):  # type: ignore[no-untyped-def]
+    total = np.empty(field.shape[1])
     for y in range(field.shape[0]):
         _smooth_row(field, y, 1, weights, rows, columns, line, total)
         out[y] = total
