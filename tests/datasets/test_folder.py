@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from stormbench.datasets import open_images
-from stormbench.datasets.images import digest_of
+from stormbench.datasets.images import decode_image, digest_of
 from stormbench.errors import BrokenImageError, DataError
 
 
@@ -113,6 +113,20 @@ def test_broken_files_are_named(tree: Path, name: str) -> None:
         open_images(tree).read(0)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM"])
+def test_damaged_bytes_raise_nothing_else(kind: str) -> None:
+    """Whatever decoders stumble over, it ends in one kind of error, and no warning leaks."""
+    buffer, rng = io.BytesIO(), np.random.default_rng(0)
+    Image.effect_noise((40, 30), 60).convert("RGB").save(buffer, kind)
+    for _ in range(60):
+        content = np.frombuffer(buffer.getvalue(), np.uint8).copy()
+        content[rng.integers(0, rng.choice([60, len(content)]), 4)] = rng.integers(0, 256, 4)
+        try:
+            assert decode_image(content.tobytes()).mode == "RGB"
+        except ValueError as error:
+            assert str(error) and "\n" not in str(error)  # noqa: PT017, PT018 - it need not fail
 
 
 def test_truncated_jpeg_is_broken(tree: Path) -> None:
