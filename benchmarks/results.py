@@ -270,12 +270,20 @@ def read_outcomes(path: Path, result: Result) -> Outcomes:
 
 
 def find_results(folder: Path) -> dict[Path, Result]:
-    """All results in a folder and its sub-folders, by path.
+    """All results on images in a folder and its sub-folders, by path; results on sequences are passed over.
 
     Raises:
-        ResultError: there is none, or one of them is broken.
+        ResultError: there is no result at all, or one of them is broken.
     """
     paths = sorted(path for path in folder.rglob("*.json") if path.parent.suffix != ".unfinished")
     if not paths:
         raise ResultError(f"there is no result (*.json) in {folder}; `stormbench score ... -o {folder}` makes one")
-    return {path: read_result(path) for path in paths}
+    return {path: read_result(path) for path in paths if not is_sequence_result(path)}
+
+
+def is_sequence_result(path: Path) -> bool:
+    """Whether a file says of itself that it is a result on sequences (``stormbench.benchmarks.sequences``)."""
+    try:
+        return _document(path).get("kind") == "sequences"
+    except ResultError:
+        return False

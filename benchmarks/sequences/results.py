@@ -20,14 +20,13 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import from_json
 
 from stormbench.benchmarks.records import Count, Digest, PositiveCount, Record, Text
-from stormbench.benchmarks.results import MAXIMAL_BYTES, OutcomesRecord, Settings, seal_of
+from stormbench.benchmarks.results import MAXIMAL_BYTES, OutcomesRecord, Settings, is_sequence_result, seal_of
 from stormbench.benchmarks.shards import npz
 from stormbench.corruptions.perturbations import PERTURBATIONS
 from stormbench.errors import ResultError
 from stormbench.files import write_whole
 from stormbench.metrics.stability import TOP, sequence_flip_probabilities, sequence_top5_distances
 
-KIND = "sequences"
 # The outcomes of ten perturbations of 50,000 images take 160 MB before compression.
 MAXIMAL_OUTCOMES = 2**31
 CellKey = tuple[str, int]
@@ -178,15 +177,6 @@ def write_sequence_result(
     result = unsealed.model_copy(update={"seal": seal_of(unsealed.model_dump(mode="json"))})
     write_whole(path, (result.model_dump_json(indent=1) + "\n").encode(), durable=True)
     return result
-
-
-def is_sequence_result(path: Path) -> bool:
-    """Whether a file says of itself that it is a result on sequences."""
-    try:
-        document = from_json(path.read_bytes()) if path.stat().st_size <= MAXIMAL_BYTES else None
-    except (OSError, ValueError):
-        return False
-    return isinstance(document, dict) and document.get("kind") == KIND
 
 
 def read_sequence_result(path: Path) -> SequenceResult:

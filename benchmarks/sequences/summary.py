@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from stormbench.benchmarks.results import is_sequence_result
 from stormbench.benchmarks.sequences.results import (
     CellKey,
     SequenceOutcomes,
     SequenceResult,
     flips_and_distances,
-    is_sequence_result,
     read_sequence_outcomes,
     read_sequence_result,
 )
@@ -24,7 +24,7 @@ from stormbench.metrics.intervals import resampled_means
 from stormbench.metrics.stability import TEST_PERTURBATIONS, mean_flip_rate, mean_top5_distance
 
 ADVICE = (
-    "mFR and mT5D are measured against AlexNet, whose figures nobody published: "
+    "mFR and mT5D are measured against AlexNet; no source confirms its figures on sequences, so none ship: "
     "score it yourself (stormbench score torchvision:alexnet --suite {suite} ...) and pass --baseline RESULT.json."
 )
 Means = Mapping[str, float]

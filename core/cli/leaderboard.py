@@ -31,12 +31,15 @@ def show(
     """Prints all results of a folder as one table, or writes them as a page, CSV, Markdown and LaTeX."""
     from stormbench.benchmarks.results import find_results
     from stormbench.benchmarks.summary import suite_baseline, summarise
+    from stormbench.cli.sequences import print_sequence_runs
     from stormbench.cli.tables import print_leaderboard
 
     found = find_results(results)
     summaries = {path: summarise(path, result, suite_baseline(result.suite.name)) for path, result in found.items()}
     if out is None:
-        print_leaderboard(list(summaries.values()))
+        if summaries:
+            print_leaderboard(list(summaries.values()))
+        print_sequence_runs(results)
         return
     from stormbench.benchmarks.leaderboard import build_boards, write_site
 
