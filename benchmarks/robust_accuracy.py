@@ -19,7 +19,7 @@ from stormbench.benchmarks.suites import SUITES, Suite
 from stormbench.benchmarks.survey import Progress, sound_images, survey
 from stormbench.datasets import ImageSet, match_classes, open_images
 from stormbench.datasets.corrupted import OnTheFly
-from stormbench.defenses.adversary import BUDGETS, Ball, Row, make_attack, run_attack
+from stormbench.defenses.adversary import BUDGETS, Ball, Budget, Row, make_attack, run_attack
 from stormbench.defenses.adversary.ball import NormName
 from stormbench.defenses.adversary.evaluation import (
     Evaluation,
@@ -42,7 +42,7 @@ def attack(
     out: str | Path,
     eps: float,
     norm: NormName = "linf",
-    budget: str = "standard",
+    budget: str | Budget = "standard",
     name: str | None = None,
     defense: str | None = None,
     sources: Mapping[str, str | Model] | None = None,
@@ -83,7 +83,7 @@ def attack(
     Raises:
         StormbenchError: see ``stormbench.errors``; whatever was finished is kept.
     """
-    ball, chosen = Ball(norm, eps), BUDGETS[budget]
+    ball, chosen = Ball(norm, eps), BUDGETS[budget] if isinstance(budget, str) else budget
     bare = replace(SUITES[suite] if isinstance(suite, str) else suite, corruptions=())
     model = load_model(model) if isinstance(model, str) else model
     others = {key: load_model(value) if isinstance(value, str) else value for key, value in (sources or {}).items()}
@@ -91,9 +91,9 @@ def attack(
     images = images if limit is None else images.subset(range(min(limit, len(images))))
     sound = sound_images(images, survey(images, workers=workers), skip_broken=skip_broken)
     radius = f"{norm}-{eps:.6g}"
-    path = Path(out) / f"{name or run_name(model.source, bare.name, images.name, defense, radius, budget)}.json"
+    path = Path(out) / f"{name or run_name(model.source, bare.name, images.name, defense, radius, chosen.name)}.json"
     folder = path.with_suffix(".unfinished")
-    settings = {"norm": norm, "eps": eps, "budget": budget, "sources": sorted(others)}
+    settings = {"norm": norm, "eps": eps, "budget": chosen.name, "sources": sorted(others)}
     clean_path, clean = score(
         model,
         images,
@@ -130,7 +130,7 @@ def attack(
             if announce:
                 announce(*_cost(task, workers))
             evaluation = evaluate(_Run(task, journal, workers, progress), chosen, task.subject, ball)
-            record = _record(evaluation, task, budget)
+            record = _record(evaluation, task)
             result = write_result(
                 Settings(**{key: getattr(clean, key) for key in Settings.model_fields}),
                 [(cell.corruption, cell.severity) for cell in clean.cells],
@@ -196,7 +196,7 @@ def _finished(path: Path, clean: Result, settings: Mapping[str, Any]) -> Result:
     return result
 
 
-def _record(found: Evaluation, task: AttackShard, budget: str) -> AdversarialRecord:
+def _record(found: Evaluation, task: AttackShard) -> AdversarialRecord:
     rows = [
         AttackRecord(
             role=row.role.value,
@@ -211,7 +211,7 @@ def _record(found: Evaluation, task: AttackShard, budget: str) -> AdversarialRec
     return AdversarialRecord(
         norm=task.ball.norm,
         eps=task.ball.eps,
-        budget=budget,
+        budget=task.budget.name,
         images=found.images,
         correct=CorrectRecord.model_validate(found.counts),
         adaptive_vote=int(found.adaptive_vote.sum()),
