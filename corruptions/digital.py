@@ -12,6 +12,7 @@ from stormbench.corruptions.draws import Draws
 from stormbench.corruptions.kernels import mix
 from stormbench.corruptions.kernels.affine import affine_map, warp_affine
 from stormbench.corruptions.kernels.bend import bend, smooth_reflected
+from stormbench.corruptions.kernels.box import resize_box
 from stormbench.corruptions.kernels.hsv import recolour
 from stormbench.corruptions.pixels import Pixels
 
@@ -57,7 +58,9 @@ def elastic_transform(
 
 
 def pixelate(image: Pixels, draws: Draws, *, fraction: float) -> Pixels:  # noqa: ARG001
-    """Shrunk to ``fraction`` of each side (truncated to whole pixels) and enlarged again, both by Pillow's box filter.
+    """Shrunk to ``fraction`` of each side (truncated to whole pixels) and enlarged again, by a box filter.
+
+    The arithmetic is Pillow's (kernels/box.py).
 
     Args:
         image: uint8 RGB, any H x W.
@@ -65,8 +68,7 @@ def pixelate(image: Pixels, draws: Draws, *, fraction: float) -> Pixels:  # noqa
         fraction: 0..1.
     """
     height, width = image.shape[:2]
-    small = Image.fromarray(image).resize((int(width * fraction), int(height * fraction)), Image.Resampling.BOX)
-    return np.array(small.resize((width, height), Image.Resampling.BOX))
+    return resize_box(resize_box(image, int(height * fraction), int(width * fraction)), height, width)
 
 
 def jpeg_compression(image: Pixels, draws: Draws, *, quality: int) -> Pixels:  # noqa: ARG001
@@ -79,7 +81,7 @@ def jpeg_compression(image: Pixels, draws: Draws, *, quality: int) -> Pixels:  #
     """
     file = BytesIO()
     Image.fromarray(image).save(file, "JPEG", quality=quality)
-    return np.array(Image.open(file))
+    return np.array(Image.open(file, formats=["JPEG"]))
 
 
 def saturate(image: Pixels, draws: Draws, *, factor: float, shift: float) -> Pixels:  # noqa: ARG001

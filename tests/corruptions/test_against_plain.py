@@ -1,7 +1,7 @@
 """The fast kernels against the plain ones, at sizes for which there are no images of the reference."""
 
-from collections.abc import Callable
-from importlib.util import module_from_spec, spec_from_file_location
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,10 @@ SIZES = [(16, 16), (17, 40), (61, 33), (100, 75), (130, 211), (270, 301)]
 
 
 @pytest.fixture(scope="module")
-def plain() -> Any:
-    path = Path(__file__).parents[1] / "references" / "corruptions_plain.py"
-    spec = spec_from_file_location("corruptions_plain", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def plain() -> Iterator[Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parents[1] / "references")
+        yield import_module("corruptions_plain")
 
 
 def wanted(plain: Any, image: np.ndarray, name: str, severity: int, seed: int) -> np.ndarray:
