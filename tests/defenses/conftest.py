@@ -1,5 +1,9 @@
 """Small models for the tests of defenses and attacks."""
 
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -39,3 +43,24 @@ def model() -> nn.Module:
 @pytest.fixture
 def linear() -> Linear:
     return Linear()
+
+
+@pytest.fixture(scope="session")
+def resnet20(shared: Path) -> nn.Module:
+    """A public CIFAR-10 network, 91.5 % right on the first 1,000 test images."""
+    path = Path(__file__).parents[1] / "references/cifar_resnet.py"
+    spec = spec_from_file_location("cifar_resnet", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    network: nn.Module = module.load(shared / "data/cifar10-weights/resnet20-12fca82f.th")
+    return network
+
+
+@pytest.fixture(scope="session")
+def cifar(shared: Path) -> tuple[Tensor, Tensor]:
+    """The first images of CIFAR-10's test set, ``(1000, 3, 32, 32)`` in [0, 1], and their classes."""
+    with np.load(shared / "data/cifar10/cifar10_test_first1000.npz") as arrays:
+        images = torch.from_numpy(arrays["images"]).permute(0, 3, 1, 2) / 255
+        return images, torch.from_numpy(arrays["labels"])
