@@ -35,12 +35,9 @@ def alias_tables(laws: Laws) -> Words:
 
 
 def _whole(laws: Laws) -> NDArray[np.int64]:
-    """Multiples of 2**-32, each law's summing to 1: the largest remainders are rounded up."""
-    exact = laws / laws.sum(axis=1, keepdims=True) * float(1 << BITS)
-    units = np.floor(exact).astype(np.int64)
-    ranks = np.argsort(np.argsort(units - exact, axis=1, kind="stable"), axis=1, kind="stable")
-    missing = (1 << BITS) - units.sum(axis=1, keepdims=True)
-    return np.asarray(units + (ranks < missing))
+    """Multiples of 2**-32: the sums from the first outcome on are rounded, so that those too are off by half a unit."""
+    sums = np.cumsum(laws, axis=1)
+    return np.asarray(np.diff(np.rint(sums / sums[:, -1:] * float(1 << BITS)).astype(np.int64), axis=1, prepend=0))
 
 
 @compiled
