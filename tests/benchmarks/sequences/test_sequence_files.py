@@ -1,0 +1,167 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stormbench.benchmarks import load_model
+from stormbench.benchmarks.models import Model
+from stormbench.benchmarks.sequences.generating import generate_sequences
+from stormbench.benchmarks.sequences.scoring import score_sequences
+from stormbench.benchmarks.sequences.suites import SEQUENCE_SUITES
+from stormbench.corruptions.perturbations.video import decode
+from stormbench.datasets import open_images
+from stormbench.errors import DataError, SettingsChangedError
+
+PLAIN = "python:stormbench.benchmarks.demo.networks:plain"
+CIFAR = SEQUENCE_SUITES["cifar10-p"].narrowed(["shot_noise", "motion_blur", "tilt"], [1, 2])
+SMALL_FILMS = SEQUENCE_SUITES["imagenet64-p"].narrowed(["gaussian_noise", "translate"], [1])
+
+
+@pytest.fixture(scope="module")
+def plain() -> Model:
+    return load_model(PLAIN)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A small class-per-folder set of digits, enlarged."""
+    digits = open_images("digits")
+    for index in range(12):
+        path = tmp_path / "source" / digits.classes[digits.labels[index]] / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        digits.read(index).resize((64, 64), Image.Resampling.BILINEAR).save(path)
+    return tmp_path / "source"
+
+
+def files(root: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(root)): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
+
+
+def top(path: Path) -> np.ndarray:
+    with np.load(path.with_suffix(".npz")) as arrays:
+        return arrays["top"]
+
+
+def test_arrays_score_as_on_the_fly(plain: Model, tmp_path: Path) -> None:
+    images, cells = generate_sequences("digits", tmp_path / "set", CIFAR, limit=6, seed=3)
+    assert (images, cells) == (6, 4)
+    assert {p.name for p in (tmp_path / "set").iterdir()} == {
+        "shot_noise.npy",
+        "shot_noise_2.npy",
+        "motion_blur.npy",
+        "tilt.npy",
+        "keys.txt",
+    }
+    assert np.load(tmp_path / "set/motion_blur.npy", mmap_mode="r").shape == (6, 21, 32, 32, 3)
+    fly, _ = score_sequences(plain, "digits", CIFAR, out=tmp_path / "fly", limit=6, seed=3)
+    read, result = score_sequences(plain, "digits", CIFAR, out=tmp_path / "read", limit=6, released=tmp_path / "set")
+    np.testing.assert_array_equal(top(fly), top(read))
+    assert result.data.released == "set"
+
+
+def test_a_part_of_a_set_is_found_by_its_keys(plain: Model, tmp_path: Path) -> None:
+    generate_sequences("digits", tmp_path / "set", CIFAR, limit=6)
+    part = open_images("digits").subset([5, 2])
+    fly, _ = score_sequences(plain, part, CIFAR, out=tmp_path / "fly")
+    read, _ = score_sequences(plain, part, CIFAR, out=tmp_path / "read", released=tmp_path / "set")
+    np.testing.assert_array_equal(top(fly), top(read))
+
+
+def test_published_arrays_have_no_list_of_keys(plain: Model, tmp_path: Path) -> None:
+    """Rows are the images' own numbers then, as in CIFAR-10-P."""
+    digits = open_images("digits")
+    first = digits.subset([digits.keys.index(str(row)) for row in range(4)])
+    generate_sequences(first, tmp_path / "set", CIFAR)
+    (tmp_path / "set/keys.txt").unlink()
+    fly, _ = score_sequences(plain, first, CIFAR, out=tmp_path / "fly")
+    read, _ = score_sequences(plain, first, CIFAR, out=tmp_path / "read", released=tmp_path / "set")
+    np.testing.assert_array_equal(top(fly), top(read))
+
+
+def test_bytes_do_not_depend_on_workers_or_interruptions(tmp_path: Path) -> None:
+    generate_sequences("digits", tmp_path / "0", CIFAR, limit=20)
+    generate_sequences("digits", tmp_path / "2", CIFAR, limit=20, workers=2)
+
+    class StopError(Exception):
+        pass
+
+    def stop(done: int, total: int) -> None:
+        if 0 < done < total:
+            raise StopError
+
+    with pytest.raises(StopError):
+        generate_sequences("digits", tmp_path / "stopped", CIFAR, limit=20, progress=stop)
+    with pytest.raises(SettingsChangedError, match="seed"):
+        generate_sequences("digits", tmp_path / "stopped", CIFAR, limit=20, seed=1)
+    generate_sequences("digits", tmp_path / "stopped", CIFAR, limit=20)
+    assert files(tmp_path / "0") == files(tmp_path / "2") == files(tmp_path / "stopped")
+
+
+def test_films_lie_in_the_official_layout(tree: Path, tmp_path: Path) -> None:
+    for workers in (0, 2):
+        generate_sequences(tree, tmp_path / str(workers), SMALL_FILMS, limit=4, workers=workers)
+    first = sorted(files(tmp_path / "0"))
+    assert first[0] == "gaussian_noise/0/0.mp4"
+    assert len(first) == 8
+    assert all(name.endswith(".mp4") for name in first)
+    assert decode(tmp_path / "0" / first[0], frames=31).shape == (31, 64, 64, 3)
+    assert files(tmp_path / "0") == files(tmp_path / "2")
+
+
+def test_films_can_be_scored_and_arrays_are_exact(plain: Model, tree: Path, tmp_path: Path) -> None:
+    generate_sequences(tree, tmp_path / "films", SMALL_FILMS, limit=3)
+    generate_sequences(tree, tmp_path / "arrays", SMALL_FILMS, limit=3, lossless=True)
+    fly, films, arrays = (
+        top(score_sequences(plain, tree, SMALL_FILMS, out=tmp_path / str(i), limit=3, released=released)[0])
+        for i, released in enumerate((None, tmp_path / "films", tmp_path / "arrays"))
+    )
+    np.testing.assert_array_equal(fly, arrays)
+    assert films.shape == fly.shape
+
+
+@pytest.mark.parametrize("cut", [0, 200, -500])
+def test_broken_films_are_named(plain: Model, tree: Path, tmp_path: Path, cut: int) -> None:
+    generate_sequences(tree, tmp_path / "films", SMALL_FILMS, limit=2)
+    broken = sorted((tmp_path / "films").rglob("*.mp4"))[-1]
+    broken.write_bytes(broken.read_bytes()[:cut])
+    with pytest.raises(DataError, match=str(broken.relative_to(tmp_path))):
+        score_sequences(plain, tree, SMALL_FILMS, out=tmp_path / "out", limit=2, released=tmp_path / "films")
+
+
+def test_films_of_another_length_or_size_are_named(plain: Model, tree: Path, tmp_path: Path) -> None:
+    generate_sequences(tree, tmp_path / "films", SMALL_FILMS.narrowed(["gaussian_noise"], None), limit=2)
+    suite = SEQUENCE_SUITES["imagenet-p"].narrowed(["gaussian_noise"], None)
+    with pytest.raises(DataError, match=r"0\.mp4 have shape \(64, 64, 3\), wanted \(224, 224, 3\)"):
+        score_sequences(plain, tree, suite, out=tmp_path / "out", limit=2, released=tmp_path / "films")
+    (tmp_path / "films/gaussian_noise").rename(tmp_path / "films/translate")
+    wide = SEQUENCE_SUITES["imagenet-p"].narrowed(["translate"], None)
+    with pytest.raises(DataError, match="31 frames, wanted 41"):
+        score_sequences(plain, tree, wide, out=tmp_path / "out2", limit=2, released=tmp_path / "films")
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:50]), r"tilt\.npy"),
+        (lambda path: path.write_bytes(b""), r"tilt\.npy"),
+        (lambda path: np.save(path, np.zeros((4, 30, 32, 32, 3), np.uint8)), r"tilt\.npy has shape"),
+        (lambda path: np.save(path, np.zeros((2, 31, 32, 32, 3), np.uint8)), r"tilt\.npy has 2 sequences"),
+        (lambda path: np.save(path, np.zeros((4, 31, 32, 32, 3))), r"tilt\.npy"),
+        (lambda path: np.save(path, np.zeros((4, 31, 16, 16, 3), np.uint8)), r"tilt\.npy have shape"),
+        (lambda path: path.unlink(), r"lack tilt\.npy"),
+    ],
+)
+def test_broken_arrays_are_named(plain: Model, tmp_path: Path, damage: object, complaint: str) -> None:
+    generate_sequences("digits", tmp_path / "set", CIFAR, limit=4)
+    damage(tmp_path / "set/tilt.npy")
+    with pytest.raises(DataError, match=complaint):
+        score_sequences(plain, "digits", CIFAR, out=tmp_path / "out", limit=4, released=tmp_path / "set")
+
+
+def test_nothing_is_overwritten(tree: Path, tmp_path: Path) -> None:
+    generate_sequences("digits", tmp_path / "set", CIFAR, limit=2)
+    with pytest.raises(DataError, match="is there already"):
+        generate_sequences("digits", tmp_path / "set", CIFAR, limit=2)
+    with pytest.raises(DataError, match="is in the source"):
+        generate_sequences(tree, tree / "out", SMALL_FILMS)
