@@ -1,5 +1,7 @@
 """What models are called where people read it."""
 
+from pathlib import PurePosixPath
+
 from stormbench.benchmarks.plain_text import shown
 from stormbench.benchmarks.results import Result
 
@@ -10,12 +12,19 @@ def model_name(result: Result) -> str:
 
 
 def short_name(source: str) -> str:
-    """What people call a model: its source without the kind of source and the folders.
+    """What people call a model: its source without the kind of source, the folders, and what is said twice.
 
     Example:
-        >>> [short_name(name) for name in ("timm:vgg11", "python:lab.nets:small", "checkpoint:a/b.pth@vgg11")]
-        ['vgg11', 'small', 'b.pth@vgg11']
+        >>> [short_name(name) for name in ("timm:vgg11", "python:lab.nets:small", "checkpoint:a/vgg11.pth@vgg11")]
+        ['vgg11', 'small', 'vgg11']
+        >>> short_name("checkpoint:runs/best.pth@resnet50")
+        'best@resnet50'
     """
     kind, _, rest = source.partition(":")
-    separator = {"python": ":", "checkpoint": "/"}.get(kind)
-    return (rest.rpartition(separator)[2] if separator else rest) or source
+    if kind == "python":
+        return rest.rpartition(":")[2] or source
+    if kind != "checkpoint":
+        return rest or source
+    path, _, architecture = rest.rpartition("@")
+    stem = PurePosixPath(path or rest).stem
+    return stem if architecture in ("", stem) or not path else f"{stem}@{architecture}"

@@ -1,6 +1,21 @@
 """The leaderboard: results of a folder as ranked rows, as tables for papers, and as one page that needs no network."""
 
-from stormbench.benchmarks.leaderboard.boards import Board, Row, build_boards
+from stormbench.benchmarks.leaderboard.boards import Board, Rank, Row, build_boards
+from stormbench.benchmarks.leaderboard.columns import Column, Figure
+from stormbench.benchmarks.leaderboard.runs import Run, find_baselines, read_runs
 from stormbench.benchmarks.leaderboard.site import write_site
+from stormbench.benchmarks.leaderboard.texts import used_columns
 
-__all__ = ["Board", "Row", "build_boards", "write_site"]
+__all__ = [
+    "Board",
+    "Column",
+    "Figure",
+    "Rank",
+    "Row",
+    "Run",
+    "build_boards",
+    "find_baselines",
+    "read_runs",
+    "used_columns",
+    "write_site",
+]

@@ -2,25 +2,27 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from stormbench.benchmarks.compare import INDEX_NAMES, pixel_settings
-from stormbench.benchmarks.leaderboard.columns import COLUMNS
+from stormbench.benchmarks.leaderboard.columns import COLUMN, COLUMNS, Figure, published_figure
+from stormbench.benchmarks.leaderboard.runs import Run
 from stormbench.benchmarks.names import short_name
 from stormbench.benchmarks.plain_text import shown
 from stormbench.benchmarks.resampling import Sampled
-from stormbench.benchmarks.results import Result
-from stormbench.benchmarks.summary import Estimate, Summary
+from stormbench.benchmarks.summary import Estimate
 from stormbench.benchmarks.verification_records import Verification, read_verification
 from stormbench.metrics.baselines import PublishedRow, published_rows
 
-_SURE = 0.975  # share of the resamples in which one model must be ahead: the two-sided 95 % interval excludes 0
-PUBLISHED_SUITE = "imagenet-c"
-Key = TypeVar("Key")
+# Share of the resamples in which one model must be ahead: the two-sided 95 % interval of the difference excludes 0.
+_SURE = 0.975
+# A board is ranked by the first of these that its runs have.
+_RANKED_BY = ("mce", "mean_error", "mfr", "flip_probability", "robust_accuracy", "clean_error")
+# For which suites others published figures, and which figures those are.
+_PUBLISHED = {"imagenet-c": "mce", "imagenet-p": "mfr"}
 
 
 class Rank(NamedTuple):
@@ -33,22 +35,6 @@ class Rank(NamedTuple):
         return str(self.best) if self.best == self.worst else f"{self.best}–{self.worst}"
 
 
-class Figure(NamedTuple):
-    """A figure in percent as it is printed everywhere; a published one has no interval."""
-
-    text: str
-    value: float
-    interval: Estimate | None = None
-
-    @property
-    def brackets(self) -> str:
-        """The interval, or nothing."""
-        return self.interval.brackets if self.interval else ""
-
-    def __str__(self) -> str:
-        return f"{self.text} {self.brackets}".rstrip()
-
-
 @dataclass(frozen=True)
 class Row:
     """One line of the leaderboard.
@@ -58,12 +44,11 @@ class Row:
         defense: what stands before it, or nothing.
         suite: what was scored.
         data: on which images.
-        images: how many; None where the source of a published row does not say.
+        images: how many.
         figures: by the key of their column.
         source: who published the row; empty for measured ones.
         rank: the places it may hold among the runs on the same pixels; None for published rows.
-        summary: all figures of the run; None for published rows.
-        path: the result file; None for published rows.
+        run: all that is known of a measured row.
         verification: what ``stormbench verify`` found.
         earlier: older runs of the same model on the same pixels, newest first.
         flags: what a reader should beware of.
@@ -73,26 +58,19 @@ class Row:
     defense: str
     suite: str
     data: str
-    images: int | None
+    images: int
     figures: dict[str, Figure]
     source: str = ""
     rank: Rank | None = None
-    summary: Summary | None = None
-    path: Path | None = None
+    run: Run | None = None
     verification: Verification | None = None
     earlier: tuple["Row", ...] = ()
     flags: tuple[str, ...] = ()
-    published: PublishedRow | None = None
-
-    @property
-    def name(self) -> str:
-        """The model with its defense."""
-        return f"{self.model} behind {self.defense}" if self.defense else self.model
 
     @property
     def short_model(self) -> str:
         """The model as people call it."""
-        return self.model if self.published else short_name(self.model)
+        return short_name(self.model) if self.run else self.model
 
     @property
     def short(self) -> str:
@@ -102,7 +80,12 @@ class Row:
     @property
     def kind(self) -> str:
         """Measured from stored outcomes, or taken from somebody's publication."""
-        return "published" if self.published else "measured"
+        return "measured" if self.run else "published"
+
+    @property
+    def verdict(self) -> str:
+        """Of an adversarial evaluation; empty where there was none."""
+        return shown(self.run.verdict, longest=200) if self.run else ""
 
 
 @dataclass(frozen=True)
@@ -111,7 +94,7 @@ class Board:
 
     Attributes:
         title: what was scored on which images.
-        index: by which figure the runs are ranked: a key of ``INDEX_NAMES``.
+        index: the key of the figure that ranks the runs.
         rows: one a model; older runs of it stand in ``Row.earlier``.
         context: published rows of the same suite, which no rank may be given to: they saw other images.
     """
@@ -122,132 +105,163 @@ class Board:
     context: list[Row] = field(default_factory=list)
 
 
-def build_boards(summaries: Mapping[Path, Summary], *, published: bool = True) -> list[Board]:
+def build_boards(runs: Sequence[Run], *, published: bool = True) -> list[Board]:
     """Sorts runs into boards and ranks each board.
 
     Args:
-        summaries: the figures of each result file.
+        runs: what ``read_runs`` gave.
         published: also show the published rows of the suites that were scored.
 
     Returns:
-        One board for each set of pixels, in the order of their titles.
+        One board for each set of pixels, in the order of the figures that rank them, then of their titles.
     """
-    flags = _flags({path: summary.result for path, summary in summaries.items()})
-    groups: dict[str, dict[Path, Summary]] = defaultdict(dict)
-    for path, summary in summaries.items():
-        cells = sorted(summary.errors)
-        groups[repr((pixel_settings(summary.result), cells))][path] = summary
-    context = published_context() if published else []
-    boards = [_board(group, flags, context) for group in groups.values()]
-    return _told_apart(sorted(boards, key=lambda board: board.title))
+    flags = _flags(runs)
+    groups: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        groups[run.pixels].append(run)
+    boards = [_board(group, flags, published=published) for group in groups.values()]
+    return _told_apart(sorted(boards, key=lambda board: (_RANKED_BY.index(board.index), board.title)))
 
 
-def published_context() -> list[Row]:
-    """The published rows; they all concern ImageNet-C and ImageNet-P on the full validation set."""
-    return [_published(row) for row in published_rows()]
+def _board(group: Sequence[Run], flags: Mapping[int, tuple[str, ...]], *, published: bool) -> Board:
+    index = next(name for name in _RANKED_BY if any(name in run.figures for run in group))
+    lines = [sorted(line, key=_age, reverse=True) for line in _lines(group)]
+    ranks = _ranks([line[0] for line in lines], index)
+    rows = [
+        replace(
+            _measured(newest, flags),
+            rank=ranks.get(id(newest)),
+            earlier=tuple(_measured(run, flags) for run in older),
+        )
+        for newest, *older in lines
+    ]
+    sign = -1 if COLUMN[index].higher_is_better else 1
+    rows.sort(key=lambda row: (row.rank is None, row.rank, sign * row.figures[index].value if row.rank else 0.0))
+    suite, adversary = rows[0].suite, _adversary_title(group[0])
+    title = f"{adversary or suite} on {rows[0].images:,} images of {rows[0].data}"
+    return Board(title, index, rows, _published_rows(suite) if published and not adversary else [])
 
 
-def _board(group: Mapping[Path, Summary], flags: Mapping[Path, tuple[str, ...]], context: list[Row]) -> Board:
-    index = next(name for name in INDEX_NAMES if any(name in summary.samples for summary in group.values()))
-    newest = [max(line, key=lambda path: group[path].result.created) for line in _lines(group)]
-    ranks = places({path: group[path].samples[index] for path in newest if index in group[path].samples})
-    rows = []
-    for path, line in zip(newest, _lines(group), strict=True):
-        older = sorted(line - {path}, key=lambda other: group[other].result.created, reverse=True)
-        earlier = tuple(_measured(other, group[other], flags[other]) for other in older)
-        rows.append(_measured(path, group[path], flags[path], rank=ranks.get(path), earlier=earlier))
-    rows.sort(key=lambda row: (row.rank is None, row.rank, row.figures[index].value if index in row.figures else 0.0))
-    result = rows[0].summary.result if rows[0].summary else None
-    title = f"{rows[0].suite} on {rows[0].images:,} images of {rows[0].data}"
-    return Board(title, index, rows, context if result and result.suite.name == PUBLISHED_SUITE else [])
+def _age(run: Run) -> float:
+    return run.result.created.timestamp()
 
 
-def _lines(group: Mapping[Path, Summary]) -> list[set[Path]]:
+def _adversary_title(run: Run) -> str:
+    found = getattr(run.result, "adversarial", None)
+    if found is None:
+        return ""
+    radius = f"{found.eps * 255:.3g}/255" if found.norm == "linf" else f"{found.eps:.3g}"
+    return f"Adversarial attacks ({found.norm}, radius {radius}, {shown(found.budget, longest=20)} budget)"
+
+
+def _lines(group: Sequence[Run]) -> list[list[Run]]:
     """Several versions of one model: same source, same defense."""
-    lines: dict[tuple[str, str], set[Path]] = defaultdict(set)
-    for path, summary in group.items():
-        result = summary.result
-        lines[result.model.source, result.defense.spec if result.defense else ""].add(path)
+    lines: dict[tuple[str, str], list[Run]] = defaultdict(list)
+    for run in group:
+        lines[run.result.model.source, run.result.defense.spec if run.result.defense else ""].append(run)
     return list(lines.values())
 
 
-def places(samples: Mapping[Key, Sampled]) -> dict[Key, Rank]:
-    """The places that each model may hold.
+def _ranks(runs: Sequence[Run], index: str) -> dict[int, Rank]:
+    having = [run for run in runs if index in run.figures]
+    if all(index in run.samples for run in having):
+        beaten = surely_beaten([run.samples[index] for run in having])
+    else:
+        estimates = [run.figures[index].interval for run in having]
+        beaten = beaten_by_intervals([each for each in estimates if each], COLUMN[index].higher_is_better)
+    return {id(run): rank for run, rank in zip(having, places(beaten), strict=True)}
 
-    A model's best place is behind all that are surely better, its worst before all that are surely worse. So models
-    that cannot be told apart share places, and 1-3 means: nobody surely beats it, and all but two are surely behind.
+
+def surely_beaten(samples: Sequence[Sampled]) -> NDArray[np.bool_]:
+    """Who surely beats whom, by resamples that all models share; lower is better.
 
     Args:
-        samples: a figure of each model as observed, then in resamples that all models share; lower is better.
+        samples: of each model a figure as observed, then in each resample.
+
+    Returns:
+        Shape ``(models, models)``; true where the column's model surely beats the row's.
+    """
+    resampled = np.stack([values[1:] for values in samples])
+    return np.array([(resampled < own).mean(axis=1) >= _SURE for own in resampled])
+
+
+def beaten_by_intervals(estimates: Sequence[Estimate], higher_is_better: bool) -> NDArray[np.bool_]:
+    """Likewise where there are no shared resamples: one model surely beats another where their intervals lie apart."""
+    low, high = (np.array([getattr(each, bound) for each in estimates]) for bound in ("low", "high"))
+    return np.asarray(low[None, :] > high[:, None] if higher_is_better else high[None, :] < low[:, None])
+
+
+def places(beaten: NDArray[np.bool_]) -> list[Rank]:
+    """The places that each model may hold.
+
+    A model's best place is behind all that surely beat it, its worst before all that it surely beats. So models that
+    cannot be told apart share places, and 1-3 means: nobody surely beats it, and it surely beats all but two.
+
+    Args:
+        beaten: shape ``(models, models)``; true where the column's model surely beats the row's.
 
     Example:
-        >>> base = np.zeros(1001)
-        >>> noise = np.linspace(-1, 1, 1001)
-        >>> [str(rank) for rank in places({"a": base, "b": base + 0.1 * noise, "c": base + 5 + noise}).values()]
+        >>> beaten = np.array([[0, 0, 0], [0, 0, 0], [1, 1, 0]], dtype=bool)
+        >>> [str(rank) for rank in places(beaten)]
         ['1–2', '1–2', '3']
     """
-    if not samples:
-        return {}
-    resampled = np.stack([values[1:] for values in samples.values()])
-    beaten_by = np.array([(resampled < own).mean(axis=1) >= _SURE for own in resampled])
-    best, worst = 1 + beaten_by.sum(axis=1), len(resampled) - beaten_by.sum(axis=0)
-    return {key: Rank(int(first), int(last)) for key, first, last in zip(samples, best, worst, strict=True)}
+    best, worst = 1 + beaten.sum(axis=1), len(beaten) - beaten.sum(axis=0)
+    return [Rank(int(first), int(last)) for first, last in zip(best, worst, strict=True)]
 
 
-def _measured(
-    path: Path,
-    summary: Summary,
-    flags: tuple[str, ...],
-    *,
-    rank: Rank | None = None,
-    earlier: tuple[Row, ...] = (),
-) -> Row:
-    result = summary.result
-    estimates = {column.key: column.measured(summary) for column in COLUMNS}
+def _measured(run: Run, flags: Mapping[int, tuple[str, ...]]) -> Row:
+    result = run.result
     return Row(
         model=shown(result.model.source),
         defense=shown(result.defense.spec) if result.defense else "",
         suite=shown(result.suite.name),
         data=shown(result.data.name),
         images=result.data.images,
-        figures={key: Figure(f"{it.value:.1f}", it.value, it) for key, it in estimates.items() if it},
-        rank=rank,
-        summary=summary,
-        path=path,
-        verification=read_verification(path),
-        earlier=earlier,
-        flags=flags,
+        figures=run.figures,
+        run=run,
+        verification=read_verification(run.path),
+        flags=flags[id(run)],
     )
 
 
-def _published(row: PublishedRow) -> Row:
+def _published_rows(suite: str) -> list[Row]:
+    wanted = _PUBLISHED.get(suite)
+    rows = [_published(row, suite) for row in published_rows()] if wanted else []
+    return [row for row in rows if wanted in row.figures]
+
+
+def _published(row: PublishedRow, suite: str) -> Row:
     figures = {column.key: column.published(row) for column in COLUMNS}
     return Row(
         model=row.model,
         defense="",
-        suite=PUBLISHED_SUITE,
+        suite=suite,
         data="ImageNet validation",
         images=50_000,
-        figures={key: Figure(f"{value:g}", value) for key, value in figures.items() if value is not None},
+        figures={key: published_figure(value) for key, value in figures.items() if value is not None},
         source=row.source,
-        published=row,
     )
 
 
-def _flags(results: Mapping[Path, Result]) -> dict[Path, tuple[str, ...]]:
+def _flags(runs: Sequence[Run]) -> dict[int, tuple[str, ...]]:
     weights, images = defaultdict(set), defaultdict(set)
-    for result in results.values():
-        weights[result.model.source].add(result.model.digest)
-        images[result.data.name, result.data.images].add(result.data.fingerprint)
+    for run in runs:
+        weights[run.result.model.source].add(run.result.model.digest)
+        images[run.result.data.name, run.result.data.images].add(run.result.data.fingerprint)
     return {
-        path: tuple(
-            _beware(result, len(weights[result.model.source]), len(images[result.data.name, result.data.images]))
+        id(run): tuple(
+            _beware(
+                run,
+                len(weights[run.result.model.source]),
+                len(images[run.result.data.name, run.result.data.images]),
+            )
         )
-        for path, result in results.items()
+        for run in runs
     }
 
 
-def _beware(result: Result, weights: int, images: int) -> Iterable[str]:
+def _beware(run: Run, weights: int, images: int) -> Iterable[str]:
+    result = run.result
     if result.seal is None:
         yield "written before results had seals: a later change would not show"
     if weights > 1:
@@ -259,10 +273,10 @@ def _beware(result: Result, weights: int, images: int) -> Iterable[str]:
 
 
 def _told_apart(boards: Sequence[Board]) -> list[Board]:
-    """Boards of one title get what tells them apart: their number."""
+    """Boards of one title are numbered."""
     titles = [board.title for board in boards]
     return [
-        Board(f"{board.title} (set {titles[:at].count(board.title) + 1})", board.index, board.rows, board.context)
+        replace(board, title=f"{board.title} (set {titles[:at].count(board.title) + 1})")
         if titles.count(board.title) > 1
         else board
         for at, board in enumerate(boards)

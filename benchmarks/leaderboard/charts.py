@@ -1,22 +1,33 @@
 """What is drawn: for each board its charts, as Vega-Lite specifications (``charts/*.vl.json``) with their data."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import cycle
 from typing import Any
 
-from stormbench.benchmarks.compare import INDEX_NAMES
 from stormbench.benchmarks.leaderboard.boards import Board, Row
+from stormbench.benchmarks.leaderboard.columns import COLUMN, Figure
 from stormbench.benchmarks.plain_text import shown
 from stormbench.benchmarks.summary import Estimate
 
 Values = list[dict[str, Any]]
+CleanErrors = Mapping[tuple[str, str], Figure]
 
 # More rows than this can be read in the table only.
 _MOST_ROWS, _MOST_CURVES, _MOST_NAMES = 40, 8, 24
 _LABEL = 48
-_NAMES = {"mfr": "mFR", **INDEX_NAMES}
+_SHORT_LABEL = 26
+_SHORT_NAME = 12  # of published models only those are written out, the rest can be pointed at
+_MARKS = 2  # the layer of the scatter plot that holds the marks
+_MEASURED, _DEFENDED, _PUBLISHED = "measured", "measured, behind a defense", "published by others"
+_STYLES = [
+    *(("var(--hue-1)", "circle"), ("var(--hue-3)", "square"), ("var(--hue-8)", "diamond")),
+    *(("var(--hue-2)", "triangle-up"), ("var(--hue-4)", "cross"), ("var(--hue-5)", "triangle-down")),
+    *(("var(--hue-6)", "triangle-right"), ("var(--hue-7)", "triangle-left")),
+]
+_GROUPS = dict(zip((_MEASURED, _DEFENDED, _PUBLISHED), _STYLES, strict=False))
 
 
 @dataclass(frozen=True)
@@ -38,102 +49,132 @@ class Chart:
     specification: dict[str, Any]
 
 
-def board_charts(board: Board) -> list[Chart]:
-    """The charts that a board has data for."""
-    return [chart for draw in (_heat_map, _severity_curves, _against_clean_error) for chart in draw(board)]
+def board_charts(board: Board, elsewhere: CleanErrors) -> list[Chart]:
+    """The charts that a board has data for.
+
+    Args:
+        board: what to draw.
+        elsewhere: the clean errors of models that were measured on another board, for boards without clean images.
+    """
+    return [*_heat_map(board), *_severity_curves(board), *_against_clean(board, elsewhere)]
+
+
+def clean_errors(boards: Sequence[Board]) -> CleanErrors:
+    """The clean error of each model, wherever it was measured."""
+    rows = [row for board in boards for row in board.rows if "clean_error" in row.figures]
+    return {_identity(row): row.figures["clean_error"] for row in rows}
 
 
 def _heat_map(board: Board) -> Iterator[Chart]:
-    rows = board.rows[:_MOST_ROWS]
-    normalised = any(row.summary and row.summary.corruption_errors for row in rows)
+    rows = [row for row in board.rows if row.run and row.run.by_name][:_MOST_ROWS]
     values = [cell for row, label in zip(rows, _labels(rows), strict=True) for cell in _heat_cells(row, label)]
     if not values:
         return
     middle = (min(cell["value"] for cell in values) + max(cell["value"] for cell in values)) / 2
     cells = [cell | {"dark": cell["value"] > middle} for cell in values]
-    what = "CE by corruption" if normalised else "Mean error by corruption"
-    meaning = (
-        "CE is the model's error summed over the five severities, divided by AlexNet's: 100 is as bad as AlexNet."
-        if normalised
-        else "Each field is the error in percent, averaged over the five severities."
-    )
-    more = f" The best {_MOST_ROWS} of {len(board.rows)} models are drawn." if len(board.rows) > _MOST_ROWS else ""
-    height = 100 + 30 * len({cell["label"] for cell in cells})
-    yield _chart("heat_map", what, f"{meaning} Darker is worse.{more}", height, {"cells": cells}, wide=True)
+    meaning = rows[0].run.by_name_title if rows[0].run else ""
+    caption = f"{meaning}. Darker is worse.{_drawn(len(rows), board)}"
+    yield _chart("heat_map", "Where each model is weak", caption, 105 + 30 * len(rows), {"cells": cells}, wide=True)
 
 
 def _heat_cells(row: Row, label: str) -> Iterator[dict[str, Any]]:
-    if row.summary:
-        for name, estimate in (row.summary.corruption_errors or row.summary.corruption_means).items():
-            yield {
-                "label": label,
-                "corruption": name.replace("_", " "),
-                "value": round(estimate.value, 1),
-                "figure": str(estimate),
-            }
+    for name, estimate in (row.run.by_name if row.run else {}).items():
+        value = round(estimate.value, 1)
+        yield {"label": label, "corruption": name.replace("_", " "), "value": value, "figure": str(estimate)}
 
 
 def _severity_curves(board: Board) -> Iterator[Chart]:
-    rows = board.rows[:_MOST_CURVES]
+    rows = [row for row in board.rows if row.run and row.run.curve][:_MOST_CURVES]
     curves = [
         {"label": label, "severity": severity, "figure": str(estimate), **_rounded(estimate)}
         for row, label in zip(rows, _labels(rows), strict=True)
-        if row.summary
-        for severity, estimate in row.summary.severity_means.items()
+        for severity, estimate in (row.run.curve if row.run else {}).items()
     ]
     if not curves:
         return
-    more = f" The best {_MOST_CURVES} of {len(board.rows)} models are drawn." if len(board.rows) > _MOST_CURVES else ""
     caption = (
-        "How the error grows as the same corruptions get stronger, averaged over all of them; "
-        f"the upright strokes are 95 % intervals.{more}"
+        "How the error grows as the same corruptions get stronger, averaged over all of them. "
+        f"Upright strokes are 95 % intervals.{_drawn(len(rows), board)}"
     )
     yield _chart("severity_curves", "Error against severity", caption, 320 + 20 * len(rows), {"curves": curves})
 
 
-def _against_clean_error(board: Board) -> Iterator[Chart]:
-    rows = [*board.rows, *board.context]
-    for key in (board.index, "mfr"):
-        points = _points(rows, "clean_error", key) if key != "clean_error" else []
-        if len(points) < 2:
-            continue
-        caption = (
-            "Each mark is a model; the further down, the better it holds up, the further left, the better it is to "
-            "begin with. Strokes are 95 % intervals."
-        )
-        if any(row.published for row in rows if key in row.figures):
-            caption += " Published models were measured by others on other images: read them as context."
-        title = f"Clean error against {_NAMES[key]}"
-        specification = _chart("scatter", title, caption, 460, {"points": points})
-        encoding = specification.specification["encoding"]
-        encoding["x"]["title"], encoding["y"]["title"] = "clean error (%)", f"{_NAMES[key]} (%)"
-        yield specification
+def _drawn(count: int, board: Board) -> str:
+    return f" The best {count} of {len(board.rows)} models are drawn." if count < len(board.rows) else ""
 
 
-def _points(rows: Sequence[Row], x: str, y: str) -> Values:
-    drawn = [row for row in rows if x in row.figures and y in row.figures]
-    named = len(drawn) <= _MOST_NAMES
+def _against_clean(board: Board, elsewhere: CleanErrors) -> Iterator[Chart]:
+    """The board's index against the clean error; robust accuracy against clean accuracy."""
+    points = _points([*board.rows, *board.context], board.index, elsewhere)
+    if board.index == "clean_error" or len(points) < 2:
+        return
+    column = COLUMN[board.index]
+    clean, better = ("clean accuracy", "up") if column.higher_is_better else ("clean error", "down")
+    left = "right" if column.higher_is_better else "left"
+    caption = (
+        f"Each mark is a model; the further {better}, the better it holds up, the further {left}, the better it is to "
+        "begin with. Strokes are 95 % intervals."
+    )
+    if board.context:
+        caption += " Published models were measured by others on other images: read them as context."
+    name = column.title.partition(" (")[0]
+    chart = _chart("scatter", f"{clean.capitalize()} against {name}", caption, 460, {"points": points})
+    encoding = chart.specification["encoding"]
+    encoding["x"]["title"], encoding["y"]["title"] = f"{clean} (%)", column.title
+    marked = chart.specification["layer"][_MARKS]["encoding"]
+    groups = sorted({point["group"] for point in points}, key=lambda group: (group not in _GROUPS, group))
+    styles = _styles(groups)
+    for channel, at in ((encoding["color"], 0), (marked["shape"], 1)):
+        channel["scale"] = {"domain": groups, "range": [style[at] for style in styles]}
+    yield chart
+
+
+def _styles(groups: Sequence[str]) -> list[tuple[str, str]]:
+    """Colour and shape of each group: known ones always look the same, verdicts take what is left."""
+    free = cycle(style for style in _STYLES if style not in _GROUPS.values())
+    return [_GROUPS[group] if group in _GROUPS else next(free) for group in groups]
+
+
+def _points(rows: Sequence[Row], index: str, elsewhere: CleanErrors) -> Values:
+    cleans = [row.figures.get("clean_error") or elsewhere.get(_identity(row)) for row in rows]
+    drawn = [(row, clean) for row, clean in zip(rows, cleans, strict=True) if clean and index in row.figures]
+    labels = _labels([row for row, _ in drawn])
+    accuracy = COLUMN[index].higher_is_better
+    named = [id(row) for row, _ in drawn if row.run or len(row.model) <= _SHORT_NAME]
     return [
         {
             "label": label,
-            "short": shown(label, longest=26) if named else "",
+            "short": shown(label, longest=_SHORT_LABEL) if id(row) in named[:_MOST_NAMES] else "",
+            "dy": 12 if id(row) in named[1::2] else -6,
             "group": _group(row),
-            "remark": row.source or f"{row.images:,} images",
-            **_coordinate("x", row, x),
-            **_coordinate("y", row, y),
+            "remark": row.verdict or row.source or f"{row.images:,} images",
+            **_coordinate("x", _accuracy(clean) if accuracy else clean),
+            **_coordinate("y", row.figures[index]),
         }
-        for row, label in zip(drawn, _labels(drawn), strict=True)
+        for (row, clean), label in zip(drawn, labels, strict=True)
     ]
 
 
+def _identity(row: Row) -> tuple[str, str]:
+    return (row.run.result.model.digest if row.run else "", row.defense)
+
+
+def _accuracy(error: Figure) -> Figure:
+    estimate = Estimate(*(100 - value for value in error.interval)) if error.interval else None
+    if estimate is None:
+        return error
+    return COLUMN["robust_accuracy"].measured(Estimate(estimate.value, estimate.high, estimate.low))
+
+
 def _group(row: Row) -> str:
-    if row.published:
-        return "published by others"
-    return "measured, behind a defense" if row.defense else "measured"
+    if not row.run:
+        return _PUBLISHED
+    if row.run.verdict:
+        return shown(row.run.verdict.partition(":")[0], longest=40)
+    return _DEFENDED if row.defense else _MEASURED
 
 
-def _coordinate(axis: str, row: Row, key: str) -> dict[str, Any]:
-    figure = row.figures[key]
+def _coordinate(axis: str, figure: Figure) -> dict[str, Any]:
     bounds = {f"{axis}_low": figure.interval.low, f"{axis}_high": figure.interval.high} if figure.interval else {}
     return {axis: figure.value, f"{axis}_figure": str(figure), **bounds}
 

@@ -9,12 +9,8 @@
 
   document.getElementById("search").addEventListener("input", (event) => table.search(event.target.value).draw());
   for (const select of document.querySelectorAll("[data-filter]")) {
-    const column = table.columns().indexes().toArray().find((at) => table.column(at).title() === select.dataset.filter);
-    select.addEventListener("change", () => {
-      const wanted = select.value;
-      table.column(column).search.fixed("choice", wanted ? (_, __, at) => table.cell(at, column).node().querySelector("bdi, .kind").textContent === wanted : null);
-      table.draw();
-    });
+    const matches = (_, __, index) => table.row(index).node().dataset[select.dataset.filter] === select.value;
+    select.addEventListener("change", () => table.search.fixed(select.dataset.filter, select.value ? matches : null).draw());
   }
   document.querySelector("form.controls").addEventListener("submit", (event) => event.preventDefault());
 

@@ -8,19 +8,18 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from stormbench._version import __version__
 from stormbench.benchmarks.leaderboard.boards import Board, Row
-from stormbench.benchmarks.leaderboard.charts import Chart, board_charts
-from stormbench.benchmarks.leaderboard.columns import COLUMNS
+from stormbench.benchmarks.leaderboard.charts import Chart, board_charts, clean_errors
 from stormbench.benchmarks.leaderboard.libraries import datatables, vega_embed
 from stormbench.benchmarks.leaderboard.texts import all_rows, as_csv, as_latex, as_markdown, used_columns
 from stormbench.benchmarks.plain_text import shown
-from stormbench.benchmarks.results import CLEAN, Result
+from stormbench.benchmarks.results import Result
+from stormbench.benchmarks.sequences.results import SequenceResult
 from stormbench.files import write_whole
 
 _SHOWN_TEXT = 2000  # characters of a preprocessing or a list of versions; the result file has all of it
@@ -71,9 +70,8 @@ def render(boards: Sequence[Board]) -> str:
         columns=used_columns(rows),
         sections=sections,
         filters=_filters(rows),
-        measured=[row for row in rows if row.summary],
-        details=[_details(row) for row in rows if row.summary],
-        headings={column.key: column.heading for column in COLUMNS},
+        measured=[row for row in rows if row.run],
+        provenance=[_provenance(row.run.result) for row in rows if row.run],
         style=Markup(_asset("page.css")),
         scripts=[Markup(script) for script in scripts],
         policy=_policy(scripts),
@@ -84,9 +82,11 @@ def render(boards: Sequence[Board]) -> str:
 
 
 def _sections(boards: Sequence[Board]) -> list[_Section]:
+    elsewhere = clean_errors(boards)
+    charts = [board_charts(board, elsewhere) for board in boards]
     return [
-        _Section(board, [(f"chart-{at}-{number}", chart) for number, chart in enumerate(board_charts(board))])
-        for at, board in enumerate(boards)
+        _Section(board, [(f"chart-{at}-{number}", chart) for number, chart in enumerate(drawn)])
+        for at, (board, drawn) in enumerate(zip(boards, charts, strict=True))
     ]
 
 
@@ -100,34 +100,27 @@ def _filters(rows: Sequence[Row]) -> dict[str, list[str]]:
     }
 
 
-def _details(row: Row) -> dict[str, Any]:
-    """What the section of a measured row says beside its figures."""
-    assert row.summary is not None
-    result, errors = row.summary.result, row.summary.errors
-    severities = sorted({severity for name, severity in errors if name != CLEAN})
+def _provenance(result: Result | SequenceResult) -> dict[str, str]:
+    """Where the figures of a measured row come from."""
     defense = {"Defense": f"{result.defense.spec}, seed {result.defense.seed}"} if result.defense else {}
+    data, skipped = result.data, result.data.skipped
     provenance = {
         "Model": result.model.source,
         "Weights": f"digest {result.model.digest}",
         "Preprocessing": json.dumps(asdict(result.model.preprocessing)),
         **defense,
-        "Images": f"{result.data.images:,} of {result.data.name}, {result.data.classes} classes, "
-        f"fingerprint {result.data.fingerprint}",
+        "Images": f"{data.images:,} of {data.name}, {data.classes} classes, fingerprint {data.fingerprint}",
         "Pixels": _pixels(result),
         "Seed": str(result.seed),
         "Scored": f"{result.created:%Y-%m-%d %H:%M} UTC",
         "Versions": ", ".join(f"{name} {version}" for name, version in result.versions.items()),
         "Outcomes": f"SHA-256 {result.outcomes.sha256}",
-        "Skipped": ", ".join(result.data.skipped[:20]) if result.data.skipped else "nothing",
+        "Skipped": f"{len(skipped)} images: {', '.join(skipped[:20])}" if skipped else "nothing",
     }
-    return {
-        "severities": severities,
-        "corruptions": {name: [errors.get((name, at)) for at in severities] for name in row.summary.corruptions},
-        "provenance": {what: shown(text, longest=_SHOWN_TEXT) for what, text in provenance.items()},
-    }
+    return {what: shown(text, longest=_SHOWN_TEXT) for what, text in provenance.items()}
 
 
-def _pixels(result: Result) -> str:
+def _pixels(result: Result | SequenceResult) -> str:
     geometry = json.dumps(asdict(result.suite.geometry)) if result.suite.geometry else "as they are"
     codec = f"JPEG quality {result.suite.jpeg_quality}" if result.suite.jpeg_quality else "lossless"
     released = f", read from {result.data.released}" if result.data.released else ""

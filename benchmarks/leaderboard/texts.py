@@ -13,8 +13,9 @@ _FACTS: dict[str, Callable[[Row], str]] = {
     "defense": lambda row: row.defense,
     "suite": lambda row: row.suite,
     "data": lambda row: row.data,
-    "images": lambda row: str(row.images or ""),
+    "images": lambda row: str(row.images),
     "kind": lambda row: row.kind,
+    "verdict": lambda row: row.verdict,
 }
 # A spreadsheet takes a cell that begins so for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -35,7 +36,7 @@ _LATEX = dict.fromkeys("&%$#_{}", "") | {
 def all_rows(boards: Sequence[Board]) -> list[Row]:
     """Every row once: board by board, then the published ones."""
     measured = [row for board in boards for row in board.rows]
-    published = {id(row): row for board in boards for row in board.context}
+    published = {(row.suite, row.model, row.source): row for board in boards for row in board.context}
     return [*measured, *published.values()]
 
 
@@ -64,10 +65,8 @@ def _csv_cells(row: Row, columns: Sequence[Column]) -> list[str]:
 
 
 def _with_bounds(row: Row, column: Column) -> list[str]:
-    if (figure := row.figures.get(column.key)) is None:
-        return ["", "", ""]
-    interval = figure.interval
-    return [figure.text, *([f"{interval.low:.1f}", f"{interval.high:.1f}"] if interval else ["", ""])]
+    figure = row.figures.get(column.key)
+    return [figure.text, *(figure.bounds or ("", ""))] if figure else ["", "", ""]
 
 
 def _harmless(cell: str) -> str:
@@ -77,7 +76,7 @@ def _harmless(cell: str) -> str:
 
 def as_markdown(boards: Sequence[Board]) -> str:
     """A table a board, and one for the published rows."""
-    parts = ["# Leaderboard", "In percent; brackets hold the true figure in 95 of 100 cases."]
+    parts = ["# Leaderboard", "Brackets hold the true figure in 95 of 100 cases."]
     for title, rows in _tables(boards):
         columns = used_columns(rows)
         headings = ["rank", "model", "defense", *(column.heading for column in columns), "source"]
@@ -99,7 +98,7 @@ def _latex_table(title: str, rows: Sequence[Row]) -> str:
     return "\n".join(
         [
             r"\begin{table}",
-            rf"\caption{{{_latex(title)}. In percent, with 95\,\% intervals.}}",
+            rf"\caption{{{_latex(title)}, with 95\,\% intervals.}}",
             rf"\begin{{tabular}}{{lll{'r' * len(columns)}l}}",
             r"\toprule",
             " & ".join(headings) + r" \\",
@@ -114,7 +113,7 @@ def _latex_table(title: str, rows: Sequence[Row]) -> str:
 
 def _tables(boards: Sequence[Board]) -> list[tuple[str, list[Row]]]:
     tables = [(board.title, board.rows) for board in boards]
-    published = [row for row in all_rows(boards) if row.published]
+    published = [row for row in all_rows(boards) if not row.run]
     return [*tables, *([("Published figures, not measured here", published)] if published else [])]
 
 

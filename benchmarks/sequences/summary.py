@@ -46,6 +46,8 @@ class SequenceSummary:
         mfr: mean flip rate over the paper's ten.
         mt5d: mean top-5 distance over the ten.
         notes: a sentence for each index that could not be computed.
+        samples: ``flip_probability``, ``top5_distance``, ``mfr`` and ``mt5d``, as observed and then in resamples that
+            runs on the same images share.
     """
 
     result: SequenceResult
@@ -59,6 +61,7 @@ class SequenceSummary:
     mfr: Estimate | None = None
     mt5d: Estimate | None = None
     notes: tuple[str, ...] = ()
+    samples: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 def summarise_sequences(
@@ -84,18 +87,23 @@ def summarise_sequences(
     relative, mt5d, _ = _against(distances, baseline.top5_distance if baseline else {}, mean_top5_distance)
     normalised = result.suite.name in SEQUENCE_SUITES and SEQUENCE_SUITES[result.suite.name].normalised
     advice = ADVICE.format(suite=result.suite.name) if normalised and baseline is None else note
+    indices = {"flip_probability": _plain_mean(flips, ten, 100), "top5_distance": _plain_mean(distances, ten, 1)}
+    indices |= {"mfr": mfr, "mt5d": mt5d}
+    samples = {name: sampled for name, sampled in indices.items() if sampled is not None}
+    estimates = {name: Estimate.of(sampled) for name, sampled in samples.items()}
     return SequenceSummary(
         result,
         flip_probability={cell: Estimate.of(100 * sampled) for cell, sampled in flips.items()},
         top5_distance={cell: Estimate.of(sampled) for cell, sampled in distances.items()},
-        mean_flip_probability=_plain_mean(flips, ten, 100),
-        mean_top5=_plain_mean(distances, ten, 1),
+        mean_flip_probability=estimates.get("flip_probability"),
+        mean_top5=estimates.get("top5_distance"),
         baseline=baseline,
         flip_rate=flip_rate,
         relative_top5=relative,
-        mfr=mfr,
-        mt5d=mt5d,
+        mfr=estimates.get("mfr"),
+        mt5d=estimates.get("mt5d"),
         notes=(advice,) if advice and (normalised or baseline) else (),
+        samples=samples,
     )
 
 
@@ -145,14 +153,14 @@ def _sampled(result: SequenceResult, outcomes: SequenceOutcomes, resamples: int)
     return dict(zip(flips, columns, strict=False)), dict(zip(distances, columns[len(flips) :], strict=True))
 
 
-def _plain_mean(figures: Sampled, names: list[str], unit: float) -> Estimate | None:
+def _plain_mean(figures: Sampled, names: list[str], unit: float) -> NDArray[np.float64] | None:
     at_level_1 = [figures[name, 1] for name in names if (name, 1) in figures]
-    return Estimate.of(unit * np.mean(at_level_1, axis=0)) if at_level_1 else None
+    return unit * np.mean(at_level_1, axis=0) if at_level_1 else None
 
 
 def _against(
     figures: Sampled, baseline: Means, index: Callable[[Means, Means], float]
-) -> tuple[dict[str, Estimate], Estimate | None, str]:
+) -> tuple[dict[str, Estimate], NDArray[np.float64] | None, str]:
     ours = {name: sampled for (name, level), sampled in figures.items() if level == 1}
     rates = {
         name: Estimate.of(100 * sampled / baseline[name]) for name, sampled in ours.items() if baseline.get(name, 0) > 0
@@ -161,4 +169,4 @@ def _against(
         return rates, None, f"mFR and mT5D need all ten perturbations; lacking: {', '.join(lacking)}."
     resamples = len(next(iter(ours.values())))
     drawn = [index({name: float(ours[name][i]) for name in TEST_PERTURBATIONS}, baseline) for i in range(resamples)]
-    return rates, Estimate.of(np.array(drawn)), ""
+    return rates, np.array(drawn), ""

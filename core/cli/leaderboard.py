@@ -27,23 +27,19 @@ def show(
     results: Annotated[Path, typer.Argument(help="Folder with result files.")] = Path("results"),
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Write a page and tables into this folder.")] = None,
     published: Annotated[bool, typer.Option(help="Also show what others published on the same suite.")] = True,
+    baseline: Annotated[
+        list[str] | None, typer.Option(help="Name, .toml or .json to normalise its suite by; may be repeated.")
+    ] = None,
 ) -> None:
     """Prints all results of a folder as one table, or writes them as a page, CSV, Markdown and LaTeX."""
-    from stormbench.benchmarks.results import find_results
-    from stormbench.benchmarks.summary import suite_baseline, summarise
-    from stormbench.cli.sequences import print_sequence_runs
-    from stormbench.cli.tables import print_leaderboard
+    from stormbench.benchmarks.leaderboard import build_boards, find_baselines, read_runs, write_site
+    from stormbench.cli.board_tables import print_boards
 
-    found = find_results(results)
-    summaries = {path: summarise(path, result, suite_baseline(result.suite.name)) for path, result in found.items()}
+    boards = build_boards(read_runs(results, find_baselines(baseline or [])), published=published)
     if out is None:
-        if summaries:
-            print_leaderboard(list(summaries.values()))
-        print_sequence_runs(results)
-        return
-    from stormbench.benchmarks.leaderboard import build_boards, write_site
-
-    typer.echo(write_site(build_boards(summaries, published=published), out))
+        print_boards(boards)
+    else:
+        typer.echo(write_site(boards, out))
 
 
 @app.command()
