@@ -1,12 +1,15 @@
 """Projected gradient descent, and its single step."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from stormbench.defenses.adversary.ball import Ball
+from stormbench.defenses.adversary.bpda import substituted
 from stormbench.defenses.adversary.expectation import expected_gradient, worst
 from stormbench.defenses.adversary.losses import LOSSES, LossName
 from stormbench.errors import InputError
@@ -56,6 +59,7 @@ class PGD:
         targets: 0 for any mistake; else how many of the likeliest wrong classes are aimed at, one after the other.
         loss: what is maximised.
         draws: draws per gradient.
+        backward: ``own`` follows defenses as they are; ``identity`` passes gradients by them (BPDA).
 
     Raises:
         InputError: a setting is out of range.
@@ -68,6 +72,7 @@ class PGD:
     targets: int = 0
     loss: LossName = "ce"
     draws: int = 1
+    backward: Literal["own", "identity"] = "own"
 
     def __post_init__(self) -> None:
         if min(self.steps, self.restarts, self.draws) < 1 or self.targets < 0:
@@ -85,12 +90,13 @@ class PGD:
     ) -> Tensor:
         """See ``Attack``."""
         aims = aims_of(model, images, labels, count=self.targets, draws=self.draws)
-        candidates = [
-            candidate
-            for aim in aims
-            for _ in range(self.restarts)
-            for candidate in self._one_run(model, images, labels, ball, ball.random(images, generator), aim)
-        ]
+        with substituted(model) if self.backward == "identity" else nullcontext():
+            candidates = [
+                candidate
+                for aim in aims
+                for _ in range(self.restarts)
+                for candidate in self._one_run(model, images, labels, ball, ball.random(images, generator), aim)
+            ]
         return worst(model, candidates, labels, draws=self.draws)
 
     def _one_run(

@@ -114,6 +114,7 @@ BUDGETS = Registry(
                 "apgd:loss=dlr,steps=100",
                 "pgd:steps=100,step=0.05,momentum=0.75,loss=linear,restarts=2",
                 "pgd:steps=40,loss=margin,targets=3",
+                "pgd:steps=40,backward=identity",
             ),
             first_draws=10,
             most_draws=160,

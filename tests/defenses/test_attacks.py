@@ -10,6 +10,7 @@ from stormbench.defenses import defend
 from stormbench.defenses.adversary import ATTACKS, Ball, make_attack, run_attack
 from stormbench.defenses.adversary.apgd import checkpoints
 from stormbench.defenses.adversary.base import Attack
+from stormbench.defenses.adversary.bpda import BPDA, substituted
 from stormbench.defenses.adversary.expectation import expected_gradient
 from stormbench.defenses.adversary.losses import LOSSES
 from stormbench.defenses.base import random_parts
@@ -165,6 +166,37 @@ def test_the_expected_gradient_is_the_mean_over_draws(model: nn.Module) -> None:
     single = [expected_gradient(defended, images, labels, LOSSES["ce"], draws=1) for _ in range(3)]
     torch.testing.assert_close(found.gradient, torch.stack([each.gradient for each in single]).mean(0))
     torch.testing.assert_close(found.loss, torch.stack([each.loss for each in single]).mean(0))
+
+
+def test_bpda_gives_a_gradient_to_what_has_none(model: nn.Module) -> None:
+    images, labels = batch(4, 32, 32, 4)
+
+    def rounded(x: Tensor) -> Tensor:
+        return (x.detach() * 7).round() / 7
+
+    wrapped = BPDA(rounded, model)
+    torch.testing.assert_close(wrapped(images), model(rounded(images)))
+    found = expected_gradient(wrapped, images, labels, LOSSES["ce"], draws=1)
+    there = expected_gradient(model, rounded(images), labels, LOSSES["ce"], draws=1)
+    torch.testing.assert_close(found.gradient, there.gradient)
+
+
+@pytest.mark.parametrize("spec", ["rain", "resize-pad"])
+def test_a_defense_can_be_passed_by_backwards_and_is_left_as_it_was(spec: str, model: nn.Module) -> None:
+    images, labels = batch(2, 32, 32)
+    defended = defend(defend(model, spec), spec)
+    own = run_attack(make_attack("pgd:steps=2"), defended, images, labels, Ball("linf", 0.1), seed=1)
+    passed = run_attack(
+        make_attack("pgd:steps=2,backward=identity"), defended, images, labels, Ball("linf", 0.1), seed=1
+    )
+    assert not torch.equal(own, passed)
+    assert torch.equal(run_attack(make_attack("pgd:steps=2"), defended, images, labels, Ball("linf", 0.1), seed=1), own)
+    assert "transform" not in vars(defended)
+    defended.reseed(3)
+    value = defended(images)
+    defended.reseed(3)
+    with substituted(defended):
+        torch.testing.assert_close(defended(images), value)
 
 
 def test_losses_by_hand() -> None:
