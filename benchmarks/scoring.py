@@ -13,12 +13,12 @@ import torch
 from torch import nn
 
 from stormbench.benchmarks.models import Model, load_model
+from stormbench.benchmarks.outcomes import Outcomes
 from stormbench.benchmarks.results import (
     CLEAN,
     DataRecord,
     DefenseRecord,
     ModelRecord,
-    Outcomes,
     Result,
     Settings,
     SuiteRecord,

@@ -182,7 +182,11 @@ def sampled_figures(run: Resampled, baseline: Baseline | None) -> Figures:
         return Figures(indices, {name: 100 * run.mean_errors(name) for name in run.complete})
     corruptions = {name: _ce(run, name, baseline) for name in run.complete if name in baseline.errors}
     if lacking := [name for name in TEST_CORRUPTIONS if name not in corruptions]:
-        return Figures(indices, corruptions, (f"mCE needs all fifteen corruptions; lacking: {', '.join(lacking)}.",))
+        return Figures(
+            indices,
+            corruptions,
+            (f"mCE needs all fifteen corruptions at five severities; {len(lacking)} of them were not run.",),
+        )
     fifteen = np.mean([corruptions[name] for name in TEST_CORRUPTIONS], axis=0)
     indices["mce"] = _exactly(mean_corruption_error(_observed(run), baseline.errors), fifteen)
     if baseline.clean is None or (CLEAN, 0) not in run.columns:

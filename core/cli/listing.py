@@ -27,7 +27,8 @@ def _suites() -> Rows:
     from stormbench.benchmarks.sequences.suites import SEQUENCE_SUITES
     from stormbench.benchmarks.suites import SUITES
 
-    return ((suite.name, suite.summary) for suite in (*SUITES.values(), *SEQUENCE_SUITES.values()))
+    for suites in (SUITES, SEQUENCE_SUITES):
+        yield from ((suite.name, suite.summary) for suite in suites.values())
 
 
 def _defenses() -> Rows:
