@@ -105,9 +105,7 @@ class ReleasedSequenceArrays:
         return self.root / f"{cell_name(*cell)}.npy"
 
 
-def open_released_sequences(
-    root: Path, images: ImageSet, scale: str, cells: Sequence[Cell]
-) -> tuple[SequencePixels, str]:
+def open_released_sequences(root: Path, images: ImageSet, scale: str, cells: Sequence[Cell]) -> SequencePixels:
     """Opens a set of sequences as the cells of a data set.
 
     Films are found by class and name. Rows of arrays are the images' own numbers; where images have names, the rows
@@ -118,9 +116,6 @@ def open_released_sequences(
         images: the images it was made of.
         scale: which frames to expect.
         cells: what will be read.
-
-    Returns:
-        The set, and what results call it.
 
     Raises:
         DataError: it is no set of sequences, or it lacks cells.
@@ -134,7 +129,7 @@ def open_released_sequences(
         named = ", ".join(path.name for path in missing[:_NAMED_AT_MOST])
         more = ", ..." if len(missing) > _NAMED_AT_MOST else ""
         raise DataError(f"the sequences in {root} lack {named}{more}; choose other cells or generate them")
-    return released, root.resolve().name
+    return released
 
 
 def _rows(root: Path, images: ImageSet) -> dict[str, int]:

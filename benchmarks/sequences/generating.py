@@ -2,7 +2,7 @@
 
 import importlib.metadata
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,13 +18,14 @@ from stormbench.corruptions.perturbations.video import encode
 from stormbench.datasets import ImageSet, open_images
 from stormbench.datasets.folder import FolderImages
 from stormbench.datasets.released_sequences import cell_name, film_places
+from stormbench.datasets.sequence_manifest import SequenceManifest
 from stormbench.datasets.sequences import Pixels, SequencesOnTheFly
 from stormbench.errors import DataError
 from stormbench.files import write_whole
 
 _JOURNAL = ".unfinished"
 _IMAGES_A_SHARD = 8
-_VERSIONS_OF = ("stormbench", "numpy", "scipy", "opencv-python", "Pillow", "av")
+_VERSIONS_OF = ("stormbench", "numpy", "scipy", "opencv-python", "Pillow")
 
 
 class SequenceWriter(Protocol):
@@ -188,18 +189,22 @@ def generate_sequences(
     sound = sound_images(images, found, skip_broken=skip_broken)
     film = suite.film and not lossless
     writer = _writer(root, suite, sound, film=film)
-    settings = {
-        "suite": suite.name,
-        "scale": suite.scale,
-        "geometry": None if suite.geometry is None else asdict(suite.geometry),
-        "cells": suite.cells,
-        "film": film,
-        "seed": seed,
-        "fingerprint": found.fingerprint,
-        "versions": {library: importlib.metadata.version(library) for library in _VERSIONS_OF},
-    }
+    manifest = SequenceManifest(
+        suite=suite.name,
+        scale=suite.scale,
+        geometry=suite.geometry,
+        film=film,
+        seed=seed,
+        data=images.name,
+        images=len(sound),
+        fingerprint=found.fingerprint,
+        skipped=[images.keys[index] for index in found.broken],
+        versions={lib: importlib.metadata.version(lib) for lib in (*_VERSIONS_OF, *(["av"] if film else []))},
+        cells=suite.cells,
+    )
     task = GenerateSequencesShard(sound, SequencesOnTheFly(suite.geometry, suite.scale, seed), suite.cells, writer)
-    _write(task, Journal(root / _JOURNAL, settings), workers, progress)
+    _write(task, Journal(root / _JOURNAL, manifest.model_dump(mode="json")), workers, progress)
+    manifest.write(root)
     return len(sound), len(suite.cells)
 
 

@@ -26,9 +26,10 @@ from stormbench.benchmarks.sequences.results import (
 )
 from stormbench.benchmarks.sequences.suites import SEQUENCE_SUITES, SequenceSuite
 from stormbench.benchmarks.shards import Journal, Shard, refuse_changes, split, work_off
-from stormbench.benchmarks.survey import Progress, sound_images, survey
+from stormbench.benchmarks.survey import Progress, Survey, sound_images, survey
 from stormbench.datasets import ImageSet, match_classes, open_images
 from stormbench.datasets.released_sequences import open_released_sequences
+from stormbench.datasets.sequence_manifest import read_sequence_manifest
 from stormbench.datasets.sequences import Pixels, SequencePixels, SequencesOnTheFly
 from stormbench.defenses import defend
 from stormbench.errors import ModelError
@@ -150,10 +151,7 @@ def score_sequences(
     images = images if limit is None else images.subset(range(min(limit, len(images))))
     found = survey(images, workers=workers)
     sound = sound_images(images, found, skip_broken=skip_broken)
-    pixels: SequencePixels = SequencesOnTheFly(suite.geometry, suite.scale, seed)
-    released_as = None
-    if released is not None:
-        pixels, released_as = open_released_sequences(Path(released), sound, suite.scale, suite.cells)
+    pixels, released_as = _pixels(suite, sound, found, seed, released)
     task = SequenceShard(
         build=partial(_build, model, defense),
         images=sound,
@@ -166,18 +164,9 @@ def score_sequences(
     settings = Settings(
         run=name or _run_name(model.source, suite.name, images.name, defense, "released" if released else None),
         suite=SuiteRecord(name=suite.name, scale=suite.scale, geometry=suite.geometry, jpeg_quality=None),
-        model=ModelRecord(
-            source=model.source, digest=model.digest, classes=model.num_classes, preprocessing=model.preprocessing
-        ),
+        model=_model_record(model),
         defense=DefenseRecord(spec=defense, seed=seed) if defense else None,
-        data=DataRecord(
-            name=images.name,
-            images=len(sound),
-            classes=len(images.classes),
-            fingerprint=found.fingerprint,
-            skipped=[images.keys[index] for index in found.broken],
-            released=released_as,
-        ),
+        data=_data_record(images, sound, found, released_as),
         seed=seed,
         batch_size=batch_size,
         versions={"python": platform.python_version()} | {lib: importlib.metadata.version(lib) for lib in _VERSIONS_OF},
@@ -210,6 +199,36 @@ def _run(
         result = write_sequence_result(settings, task.cells, outcomes, path)
     journal.remove()
     return path, result
+
+
+def _pixels(
+    suite: SequenceSuite, images: ImageSet, found: Survey, seed: int, released: str | Path | None
+) -> tuple[SequencePixels, str | None]:
+    """Where the frames come from, and what the result calls that."""
+    if released is None:
+        return SequencesOnTheFly(suite.geometry, suite.scale, seed), None
+    root = Path(released)
+    if manifest := read_sequence_manifest(root):
+        manifest.refuse_others(root, suite.scale, suite.geometry, len(images), found.fingerprint)
+    pixels = open_released_sequences(root, images, suite.scale, suite.cells)
+    return pixels, root.resolve().name + (f" {manifest.digest}" if manifest else "")
+
+
+def _model_record(model: Model) -> ModelRecord:
+    return ModelRecord(
+        source=model.source, digest=model.digest, classes=model.num_classes, preprocessing=model.preprocessing
+    )
+
+
+def _data_record(images: ImageSet, sound: ImageSet, found: Survey, released: str | None) -> DataRecord:
+    return DataRecord(
+        name=images.name,
+        images=len(sound),
+        classes=len(images.classes),
+        fingerprint=found.fingerprint,
+        skipped=[images.keys[index] for index in found.broken],
+        released=released,
+    )
 
 
 def _build(model: nn.Module, defense: str | None) -> nn.Module:

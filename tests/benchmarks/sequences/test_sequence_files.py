@@ -52,12 +52,14 @@ def test_arrays_score_as_on_the_fly(plain: Model, tmp_path: Path) -> None:
         "motion_blur.npy",
         "tilt.npy",
         "keys.txt",
+        "sequences.json",
     }
     assert np.load(tmp_path / "set/motion_blur.npy", mmap_mode="r").shape == (6, 21, 32, 32, 3)
     fly, _ = score_sequences(plain, "digits", CIFAR, out=tmp_path / "fly", limit=6, seed=3)
     read, result = score_sequences(plain, "digits", CIFAR, out=tmp_path / "read", limit=6, released=tmp_path / "set")
     np.testing.assert_array_equal(top(fly), top(read))
-    assert result.data.released == "set"
+    assert result.data.released is not None
+    assert result.data.released.startswith("set ")
 
 
 def test_a_part_of_a_set_is_found_by_its_keys(plain: Model, tmp_path: Path) -> None:
@@ -76,6 +78,7 @@ def test_published_arrays_have_no_list_of_keys(plain: Model, tmp_path: Path) -> 
     first = open_images(tmp_path / "few.npz")
     generate_sequences(first, tmp_path / "set", CIFAR)
     (tmp_path / "set/keys.txt").unlink()
+    (tmp_path / "set/sequences.json").unlink()
     fly, _ = score_sequences(plain, first, CIFAR, out=tmp_path / "fly")
     read, _ = score_sequences(plain, first, CIFAR, out=tmp_path / "read", released=tmp_path / "set")
     np.testing.assert_array_equal(top(fly), top(read))
@@ -105,8 +108,8 @@ def test_films_lie_in_the_official_layout(tree: Path, tmp_path: Path) -> None:
         generate_sequences(tree, tmp_path / str(workers), SMALL_FILMS, limit=4, workers=workers)
     first = sorted(files(tmp_path / "0"))
     assert first[0] == "gaussian_noise/0/0.mp4"
-    assert len(first) == 8
-    assert all(name.endswith(".mp4") for name in first)
+    assert [name for name in first if not name.endswith(".mp4")] == ["sequences.json"]
+    assert len(first) == 9
     assert decode(tmp_path / "0" / first[0], frames=31).shape == (31, 64, 64, 3)
     assert files(tmp_path / "0") == files(tmp_path / "2")
 
@@ -134,6 +137,9 @@ def test_broken_films_are_named(plain: Model, tree: Path, tmp_path: Path, cut: i
 def test_films_of_another_length_or_size_are_named(plain: Model, tree: Path, tmp_path: Path) -> None:
     generate_sequences(tree, tmp_path / "films", SMALL_FILMS.narrowed(["gaussian_noise"], None), limit=2)
     suite = SEQUENCE_SUITES["imagenet-p"].narrowed(["gaussian_noise"], None)
+    with pytest.raises(DataError, match="scale imagenet64, this run has imagenet"):
+        score_sequences(plain, tree, suite, out=tmp_path / "out", limit=2, released=tmp_path / "films")
+    (tmp_path / "films/sequences.json").unlink()
     with pytest.raises(DataError, match=r"0\.mp4 have shape \(64, 64, 3\), wanted \(224, 224, 3\)"):
         score_sequences(plain, tree, suite, out=tmp_path / "out", limit=2, released=tmp_path / "films")
     (tmp_path / "films/gaussian_noise").rename(tmp_path / "films/translate")
@@ -159,6 +165,16 @@ def test_broken_arrays_are_named(plain: Model, tmp_path: Path, damage: object, c
     damage(tmp_path / "set/tilt.npy")
     with pytest.raises(DataError, match=complaint):
         score_sequences(plain, "digits", CIFAR, out=tmp_path / "out", limit=4, released=tmp_path / "set")
+
+
+def test_a_set_of_other_images_is_refused(plain: Model, tmp_path: Path) -> None:
+    generate_sequences("digits", tmp_path / "set", CIFAR, limit=3)
+    others = open_images("digits").subset([0, 1, 5])
+    with pytest.raises(DataError, match="fingerprint"):
+        score_sequences(plain, others, CIFAR, out=tmp_path / "out", released=tmp_path / "set")
+    (tmp_path / "set/sequences.json").write_text("{")
+    with pytest.raises(DataError, match=r"sequences\.json does not say"):
+        score_sequences(plain, "digits", CIFAR, out=tmp_path / "out", limit=3, released=tmp_path / "set")
 
 
 def test_nothing_is_overwritten(tree: Path, tmp_path: Path) -> None:
