@@ -57,31 +57,6 @@ def print_sequences(summary: "SequenceSummary", path: Path) -> None:
     console.print(str(path))
 
 
-def print_sequence_runs(folder: Path) -> None:
-    """Prints one row a run on sequences, the steadiest first; nothing where there are none."""
-    from stormbench.benchmarks.sequences.results import find_sequence_results
-    from stormbench.benchmarks.sequences.summary import summarise_sequences
-
-    found = find_sequence_results(folder)
-    summaries = [summarise_sequences(path, result, None) for path, result in found.items()]
-    if not summaries:
-        return
-    table = Table("model", "defense", "suite", "data", "images", title="Sequences", caption="brackets: 95 % intervals")
-    for heading in ("mean FP, %", "mean uT5D"):
-        table.add_column(heading, justify="right")
-    for summary in sorted(summaries, key=_order):
-        result = summary.result
-        facts = [result.model.source.rpartition(":")[2], result.defense.spec if result.defense else ""]
-        figures = [f"{figure.value:.2f} [{figure.low:.2f}, {figure.high:.2f}]" for figure in indices(summary).values()]
-        table.add_row(*facts, result.suite.name, result.data.name, str(result.data.images), *figures)
-    Console().print(table)
-
-
-def _order(summary: "SequenceSummary") -> tuple[str, str, float]:
-    mean = summary.mean_flip_probability
-    return summary.result.suite.name, summary.result.data.name, mean.value if mean else float("inf")
-
-
 def indices(summary: "SequenceSummary") -> dict[str, Any]:
     """The figures below the table, by heading."""
     figures = {
