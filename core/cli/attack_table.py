@@ -6,10 +6,9 @@ from rich.console import Console
 from rich.table import Table
 
 from stormbench.benchmarks.names import model_name
-from stormbench.benchmarks.results import Result
 from stormbench.benchmarks.plain_text import shown
+from stormbench.benchmarks.results import Result
 from stormbench.metrics.intervals import wilson
-
 
 _WIDTH_OF_FILES = 160
 
@@ -36,6 +35,24 @@ def print_attack(result: Result, path: Path) -> None:
     console.print(table)
     console.print(f"verdict: {found.verdict}: {found.reason}")
     console.print(str(path))
+
+
+def print_story(result: Result) -> None:
+    """Prints what a defense seems to do, and what it does: three figures and the verdict."""
+    found = result.adversarial
+    assert found is not None
+    counts = {
+        "undefended": next((row.correct for row in found.rows if row.role == "undefended"), None),
+        "defended, the attack does not know it": found.correct.oblivious,
+        "defended, the attack knows it": found.correct.adaptive,
+        "defended, not attacked": found.correct.clean,
+    }
+    table = Table(f"{model_name(result)}, attacked ({found.norm} {found.eps:.3f})", "right answers, %")
+    for name, right in counts.items():
+        table.add_row(name, "" if right is None else _share(right, found.images))
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(f"verdict: {found.verdict}: {found.reason}")
 
 
 def _share(right: int, images: int) -> str:

@@ -13,11 +13,13 @@ def demo(
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Keep the results in this folder.")] = None,
     workers: options.Workers = options.DEFAULT_WORKERS,
 ) -> None:
-    """Scores two small networks on handwritten digits and compares them."""
+    """Scores two small networks on handwritten digits, compares them, and attacks one behind RAIN."""
     from stormbench.benchmarks.demo.networks import NETWORKS
     from stormbench.benchmarks.models import load_model
+    from stormbench.benchmarks.robust_accuracy import attack
     from stormbench.benchmarks.scoring import score
     from stormbench.benchmarks.summary import summarise
+    from stormbench.cli.attack_table import print_story
     from stormbench.cli.progress import progress
     from stormbench.cli.tables import print_leaderboard, print_run
 
@@ -30,3 +32,18 @@ def demo(
             summaries.append(summarise(path, result, None))
             print_run(summaries[-1], path)
         print_leaderboard(summaries)
+        with progress("attacking RAIN") as report:
+            _, attacked = attack(
+                f"python:stormbench.benchmarks.demo.networks:{NETWORKS[0]}",
+                "digits",
+                "cifar-c",
+                out=out or scratch,
+                eps=16 / 255,
+                budget="quick",
+                defense="rain",
+                limit=50,
+                batch_size=25,
+                workers=workers,
+                progress=report,
+            )
+        print_story(attacked)
