@@ -31,7 +31,8 @@ def print_attack(result: Result, path: Path) -> None:
     if not console.is_terminal:
         console.width = _WIDTH_OF_FILES
     console.print(model_name(result))
-    console.print(f"{found.norm} {found.eps:.4g}, {found.images} images of {shown(result.data.name)}, {found.budget} budget")
+    images = f"{found.images} images of {shown(result.data.name)}"
+    console.print(f"{found.norm} {found.eps:.4g}, {images}, {found.budget} budget")
     console.print(table)
     console.print(f"verdict: {found.verdict}: {found.reason}")
     console.print(str(path))
