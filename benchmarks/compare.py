@@ -12,14 +12,14 @@ from stormbench.benchmarks.outcomes import Outcomes
 from stormbench.benchmarks.paired import holm, mcnemar
 from stormbench.benchmarks.plain_text import shown
 from stormbench.benchmarks.resampling import Resampled, Sampled
-from stormbench.benchmarks.results import CLEAN, Result, read_outcomes, read_result
+from stormbench.benchmarks.results import CLEAN, Result, Settings, read_outcomes, read_result
 from stormbench.benchmarks.summary import CellKey, Estimate, Figures, sampled_figures, suite_baseline
 from stormbench.errors import InputError, ResultError
 from stormbench.metrics.baselines import Baseline
 
 SIGNIFICANT = 0.05
 # What must be equal for two runs to have seen the same pixels, and what to say where it is not.
-_SAME_PIXELS: dict[str, Callable[[Result], Any]] = {
+_SAME_PIXELS: dict[str, Callable[[Settings], Any]] = {
     "suite": lambda result: result.suite.name,
     "severity scale": lambda result: result.suite.scale,
     "geometry": lambda result: result.suite.geometry,
@@ -170,7 +170,7 @@ def compare(
     return [_compared(first, other, baseline or suite_baseline(first.result.suite.name), resamples) for other in others]
 
 
-def pixel_settings(result: Result) -> dict[str, Any]:
+def pixel_settings(result: Settings) -> dict[str, Any]:
     """Everything that the pixels of a run depend on; runs that agree in all of it can be paired."""
     return {what: setting(result) for what, setting in _SAME_PIXELS.items()}
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from stormbench.metrics.intervals import resampled_means
 CellKey = tuple[str, int]
 # A figure as observed, and then in each resample of the images: shape (1 + resamples,).
 Sampled = NDArray[np.float64]
+# 1,000 resamples of 50,000 images take 50 MB; beyond 100 MB they are drawn anew each time.
+_KEPT_DRAWS = 100_000_000
+_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Resampled:
     def of(cls, result: Result, outcomes: Outcomes, resamples: int) -> "Resampled":
         """Resamples the images of a run: always by the same draws, so that runs on the same images are paired."""
         wrong = (outcomes.rank >= 1).T
-        drawn = resampled_means(wrong, resamples=resamples, rng=np.random.default_rng(0))
+        drawn = _resampled_errors(wrong, resamples)
         columns = {(cell.corruption, cell.severity): index for index, cell in enumerate(result.cells)}
         return cls(columns, np.concatenate([wrong.mean(axis=0)[None], drawn]))
 
@@ -81,3 +85,24 @@ def complete_corruptions(cells: Iterable[CellKey]) -> list[str]:
     known = dict.fromkeys(cells)
     names = dict.fromkeys(corruption for corruption, _ in known)
     return [name for name in names if all((name, severity) in known for severity in SEVERITIES)]
+
+
+def _resampled_errors(wrong: NDArray[np.bool_], resamples: int) -> NDArray[np.float64]:
+    """As ``resampled_means`` by generator 0, with draws that runs of as many images share."""
+    images = len(wrong)
+    if images * resamples > _KEPT_DRAWS:
+        return resampled_means(wrong, resamples=resamples, rng=np.random.default_rng(0))
+    counts, values = _draws(images, resamples), wrong.astype(np.float32)
+    # Whole numbers below 2**24 are exact in float32, in whatever order they are summed.
+    parts = [counts[at : at + _BATCH].astype(np.float32) @ values for at in range(0, resamples, _BATCH)]
+    return np.concatenate(parts).astype(np.float64) / images
+
+
+@lru_cache(maxsize=2)
+def _draws(images: int, resamples: int) -> NDArray[np.uint8]:
+    """How often each image counts in each resample, shape ``(resamples, images)``."""
+    rng = np.random.default_rng(0)
+    counts = np.empty((resamples, images), dtype=np.uint8)
+    for row in counts:
+        row[:] = np.bincount(rng.integers(images, size=images), minlength=images)
+    return counts

@@ -12,6 +12,10 @@
     const matches = (_, __, index) => table.row(index).node().dataset[select.dataset.filter] === select.value;
     select.addEventListener("change", () => table.search.fixed(select.dataset.filter, select.value ? matches : null).draw());
   }
+  // DataTables sorts by Enter only; what calls itself a button also answers to the space bar.
+  document.querySelector("#models thead").addEventListener("keydown", (event) => {
+    if (event.key === " ") { event.preventDefault(); event.target.click(); }
+  });
   document.querySelector("form.controls").addEventListener("submit", (event) => event.preventDefault());
 
   const specifications = JSON.parse(document.getElementById("specifications").textContent);

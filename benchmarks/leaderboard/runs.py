@@ -8,8 +8,8 @@ from typing import Any
 from stormbench.benchmarks.compare import pixel_settings
 from stormbench.benchmarks.leaderboard.columns import COLUMN, Figure
 from stormbench.benchmarks.resampling import Sampled
-from stormbench.benchmarks.results import CLEAN, Result, read_result
-from stormbench.benchmarks.sequences.results import SequenceResult, is_sequence_result, read_sequence_result
+from stormbench.benchmarks.results import CLEAN, Result, is_sequence_result, read_result
+from stormbench.benchmarks.sequences.results import SequenceResult, read_sequence_result
 from stormbench.benchmarks.sequences.summary import find_sequence_baseline, summarise_sequences
 from stormbench.benchmarks.summary import Estimate, Summary, find_baseline, suite_baseline, summarise
 from stormbench.errors import ResultError
@@ -167,7 +167,7 @@ def _of_sequences(path: Path, result: SequenceResult, baselines: Mapping[str, Ba
         "flip_probability": summary.mean_flip_probability,
         "top5_distance": summary.mean_top5,
     }
-    rows = {
+    rows: dict[str, list[Figure | None]] = {
         f"{name}, level {level}": [
             COLUMN["flip_probability"].measured(flips),
             *([COLUMN["top5_distance"].measured(summary.top5_distance[name, level])] if summary.top5_distance else []),
@@ -182,7 +182,7 @@ def _of_sequences(path: Path, result: SequenceResult, baselines: Mapping[str, Ba
         pixels=repr((pixel_settings(result), sorted(result.keys))),
         figures=_figures(figures),
         samples=summary.samples,
-        cells=Cells("Stability by perturbation and level, with 95 % intervals", headings, dict(rows)),
+        cells=Cells("Stability by perturbation and level, with 95 % intervals", headings, rows),
         by_name=summary.flip_rate or at_level_1,
         by_name_title="Flip rate: the flip probability over the baseline's, in percent"
         if summary.flip_rate

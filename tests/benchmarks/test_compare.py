@@ -16,6 +16,7 @@ from stormbench.benchmarks.summary import sampled_figures, suite_baseline, summa
 from stormbench.errors import InputError, ResultError
 from stormbench.metrics import TEST_CORRUPTIONS, corruption_error, mean_corruption_error, relative_mean_corruption_error
 from stormbench.metrics.baselines import load_baseline
+from stormbench.metrics.intervals import resampled_means
 
 WriteRun = Callable[..., Path]
 ALEXNET = load_baseline("alexnet")
@@ -136,6 +137,18 @@ def test_resampled_figures_follow_the_metrics_formulas(write_run: WriteRun) -> N
         for name in TEST_CORRUPTIONS:
             ce = corruption_error(errors[name], ALEXNET.errors[name])
             assert figures.corruptions[name][row] == pytest.approx(ce, rel=1e-12)
+
+
+@pytest.mark.parametrize("kept", [0, 10**8], ids=["drawn anew", "shared draws"])
+def test_resamples_are_the_bootstrap_of_the_metrics(
+    write_run: WriteRun, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    monkeypatch.setattr("stormbench.benchmarks.resampling._KEPT_DRAWS", kept)
+    path = write_run()
+    result = read_result(path)
+    outcomes = read_outcomes(path, result)
+    expected = resampled_means((outcomes.rank >= 1).T, resamples=100, rng=np.random.default_rng(0))
+    np.testing.assert_array_equal(Resampled.of(result, outcomes, 100).means[1:], expected)
 
 
 def test_mcnemar_is_the_exact_binomial_test() -> None:
