@@ -204,6 +204,8 @@ def read_result(path: Path) -> Result:
         ResultError: there is no such file, it is too large, it is not a result, or it was changed after it was written;
             the message says where it departs.
     """
+    if is_sequence_result(path):
+        raise ResultError(f"{path} is a result on sequences; a result on images is wanted here")
     document = _migrated(_document(path), path)
     try:
         result = Result.model_validate_json(json.dumps(document))

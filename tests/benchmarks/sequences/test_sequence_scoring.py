@@ -12,7 +12,7 @@ import torch
 
 from stormbench.benchmarks import load_model
 from stormbench.benchmarks.models import Model
-from stormbench.benchmarks.results import find_results, is_sequence_result
+from stormbench.benchmarks.results import find_results, is_sequence_result, read_result
 from stormbench.benchmarks.sequences import scoring
 from stormbench.benchmarks.sequences.results import (
     SequenceResult,
@@ -210,6 +210,8 @@ def test_results_of_both_kinds_lie_in_one_folder(run: tuple[Path, SequenceResult
     assert is_sequence_result(path)
     assert find_results(path.parent) == {}
     assert find_sequence_results(path.parent) == {path: result}
+    with pytest.raises(ResultError, match="is a result on sequences"):
+        read_result(path)
 
 
 @pytest.mark.parametrize(
