@@ -20,7 +20,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import from_json
 
 from stormbench.benchmarks.records import Count, Digest, PositiveCount, Record, Text
-from stormbench.benchmarks.results import MAXIMAL_BYTES, OutcomesRecord, Settings, is_sequence_result, seal_of
+from stormbench.benchmarks.results import MAXIMAL_BYTES, OutcomesRecord, Settings, seal_of
 from stormbench.benchmarks.shards import npz
 from stormbench.corruptions.perturbations import PERTURBATIONS
 from stormbench.errors import ResultError
@@ -243,13 +243,3 @@ def _outcomes(content: bytes, where: Path) -> SequenceOutcomes:
             return SequenceOutcomes(**arrays)
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ResultError(f"cannot read the outcomes {where}: {type(error).__name__}: {error}") from None
-
-
-def find_sequence_results(folder: Path) -> dict[Path, SequenceResult]:
-    """All results on sequences in a folder and its sub-folders, by path.
-
-    Raises:
-        ResultError: one of them is broken.
-    """
-    paths = sorted(path for path in folder.rglob("*.json") if path.parent.suffix != ".unfinished")
-    return {path: read_sequence_result(path) for path in paths if is_sequence_result(path)}

@@ -16,7 +16,6 @@ from stormbench.benchmarks.results import find_results, is_sequence_result, read
 from stormbench.benchmarks.sequences import scoring
 from stormbench.benchmarks.sequences.results import (
     SequenceResult,
-    find_sequence_results,
     read_sequence_outcomes,
     read_sequence_result,
 )
@@ -209,7 +208,7 @@ def test_results_of_both_kinds_lie_in_one_folder(run: tuple[Path, SequenceResult
     path, result = run
     assert is_sequence_result(path)
     assert find_results(path.parent) == {}
-    assert find_sequence_results(path.parent) == {path: result}
+    assert read_sequence_result(path) == result
     with pytest.raises(ResultError, match="is a result on sequences"):
         read_result(path)
 
