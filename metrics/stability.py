@@ -120,8 +120,8 @@ def sequence_top5_distances(lists: Classes, *, reference: Reference, stride: int
         >>> sequence_top5_distances(lists, reference="previous").tolist()
         [3.0]
     """
-    if lists.ndim != 3 or lists.shape[2] != TOP:
-        raise InputError(f"want lists of shape (sequences, frames, {TOP}), got {lists.shape}")
+    if np.ndim(lists) != 3 or np.shape(lists)[2] != TOP:
+        raise InputError(f"want lists of shape (sequences, frames, {TOP}), got {np.shape(lists)}")
     here, there = _paired(lists, 3, reference, stride)
     found = here[..., :, np.newaxis] == there[..., np.newaxis, :]
     place = np.where(found.any(axis=-1), found.argmax(axis=-1), TOP)
@@ -209,6 +209,7 @@ def mean_over(figures: Mapping[str, float], perturbations: Iterable[str] = TEST_
 
 def _paired(frames: NDArray[Any], dimensions: int, reference: str, stride: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """The first and the second member of all pairs, along axis 1."""
+    frames = np.asarray(frames)
     if frames.ndim != dimensions or not len(frames):
         raise InputError(f"want {dimensions} dimensions (sequences, frames, ...) and a sequence, got {frames.shape}")
     if reference not in ("first", "previous"):
