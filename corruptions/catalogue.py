@@ -60,10 +60,18 @@ class Corruption:
                 raise ValueError(f"{self.name}, scale {scale}: wanted five severities of {wanted}, got {rows}")
 
 
-def _rows(columns: Mapping[str, Any]) -> tuple[Quantities, ...]:
-    """Five rows from columns; a column that is one number holds for all five."""
+def _rows(kernel: Kernel, columns: Mapping[str, Any]) -> tuple[Quantities, ...]:
+    """Five rows from columns; a column that is one number holds for all five.
+
+    Numbers get the type that the kernel declares: a whole number where it works with a real one would compile it anew.
+    """
+    types = {p.name: p.annotation for p in signature(kernel).parameters.values() if p.annotation in (int, float)}
     full = {
-        name: column if isinstance(column, list) else [column] * len(SEVERITIES) for name, column in columns.items()
+        name: [
+            types.get(name, float)(value)
+            for value in (column if isinstance(column, list) else [column] * len(SEVERITIES))
+        ]
+        for name, column in columns.items()
     }
     return tuple(MappingProxyType(dict(zip(full, row, strict=True))) for row in zip(*full.values(), strict=True))
 
@@ -100,7 +108,7 @@ def _registry() -> Registry[Corruption]:
                 group,
                 stochastic,
                 kernel,
-                MappingProxyType({s: _rows(c) for s, c in tables[name].items()}),
+                MappingProxyType({s: _rows(kernel, c) for s, c in tables[name].items()}),
             )
             for group, members in groups.items()
             for kernel, stochastic in members

@@ -8,6 +8,9 @@ from stormbench.corruptions.kernels.uniform import choose, fill_unit
 from stormbench.corruptions.kernels.ziggurat import fill_normal
 from stormbench.errors import InputError
 
+PIECE = 1 << 16
+"""So many pairs are drawn at once."""
+
 Shape = tuple[int, ...]
 Field = NDArray[np.float64]
 
@@ -92,11 +95,14 @@ class Draws:
 
     def shifts(self, reach: int, count: int) -> NDArray[np.uint8]:
         """Pairs (dx, dy), each in -reach .. reach - 1, as (dx + reach) 2 reach + (dy + reach); reach up to 8."""
-        if self._legacy is not None:
-            pairs = self._legacy.randint(-reach, reach, (count, 2)) + reach
-            return (pairs[:, 0] * (2 * reach) + pairs[:, 1]).astype(np.uint8)
         out = np.empty(count, np.uint8)
-        choose(self.words32(count), (2 * reach) ** 2, out)
+        for start in range(0, count, PIECE):
+            piece = out[start : start + PIECE]
+            if self._legacy is None:
+                choose(self.words32(piece.size), (2 * reach) ** 2, piece)
+            else:
+                pairs = self._legacy.randint(-reach, reach, (piece.size, 2)) + reach
+                piece[:] = pairs[:, 0] * (2 * reach) + pairs[:, 1]
         return out
 
     def index(self, count: int) -> int:

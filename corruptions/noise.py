@@ -7,6 +7,7 @@ What comes out is a whole number, so with our own stream each value is one draw 
 (kernels/alias.py): the law of the reference's arithmetic, without the detour over a field of reals.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -16,6 +17,7 @@ from stormbench.corruptions.draws import Draws
 from stormbench.corruptions.kernels.alias import Laws, Words, alias_tables, draw_levels, draw_shifts, salt_and_pepper
 from stormbench.corruptions.pixels import Pixels, quantise
 
+PIECE = 1 << 16
 LEVELS = np.arange(256)
 
 
@@ -28,7 +30,7 @@ def gaussian_noise(image: Pixels, draws: Draws, *, sigma: float) -> Pixels:
         sigma: standard deviation, image in 0..1.
     """
     if draws.replays:
-        return quantise(image / 255.0 + draws.normal(0.0, sigma, image.shape))
+        return in_pieces(image, lambda v: quantise(v / 255.0 + draws.normal(0.0, sigma, v.shape)))
     return draw_shifts(image, draws.words32(image.size), _shift_table(sigma))
 
 
@@ -41,7 +43,7 @@ def shot_noise(image: Pixels, draws: Draws, *, photons: float) -> Pixels:
         photons: expected count at full white.
     """
     if draws.replays:
-        return quantise(draws.poisson(image / 255.0 * photons) / photons)
+        return in_pieces(image, lambda v: quantise(draws.poisson(v / 255.0 * photons) / photons))
     return draw_levels(image, draws.words32(image.size), _shot_tables(photons))
 
 
@@ -57,8 +59,9 @@ def impulse_noise(image: Pixels, draws: Draws, *, fraction: float) -> Pixels:
         fraction: share of the values that are hit.
     """
     if draws.replays:
-        hit, colour = draws.unit(image.size) < fraction, draws.unit(image.size) < 0.5
-        return np.where(hit, np.uint8(255) * colour, image.ravel()).reshape(image.shape)
+        hit = in_pieces(image, lambda v: draws.unit(v.size) < fraction)
+        white = in_pieces(image, lambda v: draws.unit(v.size) < 0.5)
+        return np.where(hit, white * np.uint8(255), image)
     return salt_and_pepper(image, draws.words32(image.size), fraction)
 
 
@@ -71,9 +74,20 @@ def speckle_noise(image: Pixels, draws: Draws, *, sigma: float) -> Pixels:
         sigma: standard deviation as a fraction of the value.
     """
     if draws.replays:
-        values = image / 255.0
-        return quantise(values + values * draws.normal(0.0, sigma, image.shape))
+        return in_pieces(image, lambda v: quantise(v / 255.0 + v / 255.0 * draws.normal(0.0, sigma, v.shape)))
     return draw_levels(image, draws.words32(image.size), _speckle_tables(sigma))
+
+
+def in_pieces(image: Pixels, noisy: Callable[[Pixels], Pixels | NDArray[np.bool_]]) -> Pixels:
+    """Applies a function of single values to some of them at a time: its fields of doubles stay small.
+
+    Draws come one after the other, so the pieces get what the whole would.
+    """
+    out = np.empty_like(image)
+    values, results = image.ravel(), out.ravel()
+    for start in range(0, values.size, PIECE):
+        results[start : start + PIECE] = noisy(values[start : start + PIECE])
+    return out
 
 
 def normal_below(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -139,9 +139,9 @@ def spatter(
         liquid[liquid < threshold] = 0
         levels = (liquid * 255).astype(np.int32).astype(np.uint8)  # above 1 they wrap around, as the reference's do
         return mix.cover(image, drops(levels) * np.float32(water_strength), WATER, opaque=False)
-    mask = smooth_field((liquid > threshold).astype(np.float32), half_weights(mud_sigma), nearest)
+    mask = smooth_field((liquid > threshold).astype(np.float64), half_weights(mud_sigma), nearest, single=True)
     mask[mask < 0.8] = 0
-    return mix.cover(image, mask, MUD, opaque=True)
+    return mix.cover(image, mask.astype(np.float32), MUD, opaque=True)
 
 
 def drops(liquid: Pixels) -> NDArray[np.float32]:

@@ -142,7 +142,8 @@ def _weigh_four(estimate, a, b, c, d, weight):  # type: ignore[no-untyped-def]
 def _sum_rows(plane, sums, middle, channels, runs, pairs, on_plateau):  # type: ignore[no-untyped-def]
     """The pairs of rows around row ``middle``, and the sum over the plateau."""
     reach, length = runs.size - 1, on_plateau.size
-    pairs[0] = plane[middle]
+    for x in range(plane.shape[1]):
+        pairs[0, x] = plane[middle, x]
     on_plateau[:] = 0
     for j in range(reach + 1):
         start, end = (reach - runs[j]) * channels, (reach + runs[j] + 1) * channels
@@ -194,7 +195,8 @@ def _defocus(image, channels, rows, columns, runs, plateau, rim, weights, taps, 
 def _settle(plane, estimate, channels, taps, values, under_flat, out):  # type: ignore[no-untyped-def]
     """Sums in double wherever the estimate is in doubt; under one colour all over, the sum is known beforehand."""
     reach = plane.shape[0] // 2
-    known = np.full(channels, -1)
+    known = np.empty(channels, np.int64)
+    known[:] = -1
     for x in range(out.size):
         if abs(estimate[x] - np.floor(estimate[x]) - 0.5) <= 0.5 - DOUBT:
             continue

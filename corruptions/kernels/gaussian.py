@@ -5,7 +5,6 @@ G(x)[i] = w[0] x[i] + sum over j = r .. 1 of (x[i - j] + x[i + j]) w[j], along t
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,36 +52,35 @@ def smooth_pixels(image: Pixels, sigma: float) -> Pixels:
     return out
 
 
-def smooth_field(field: NDArray[Any], weights: Field, border: Callable[[int, int], Indices]) -> NDArray[Any]:
-    """G of a field; one of single precision is rounded to it after each of the two directions.
+def smooth_field(field: Field, weights: Field, border: Callable[[int, int], Indices], *, single: bool = False) -> Field:
+    """G of a field of doubles.
 
     Args:
-        field: (H, W), float64 or float32.
+        field: (H, W).
         weights: w[0 .. r].
         border: ``nearest`` or ``reflected``.
+        single: round to single precision after each of the two directions, as SciPy does with such fields.
     """
     out, radius = np.empty_like(field), len(weights) - 1
     rows, columns = (border(side, radius) for side in field.shape)
-    line = np.empty(field.shape[1] + 2 * radius, field.dtype)
-    _smooth_field(field, weights, rows, columns, line, out)
+    _smooth_field(field, weights, rows, columns, single, out)
     return out
 
 
 @compiled
 def _add_two_pairs(total, a, b, w, c, d, v):  # type: ignore[no-untyped-def]
     for x in range(total.size):
-        far, near = np.float64(a[x]) + np.float64(b[x]), np.float64(c[x]) + np.float64(d[x])
-        total[x] = (total[x] + far * w) + near * v
+        total[x] = (total[x] + (a[x] + b[x]) * w) + (c[x] + d[x]) * v
 
 
 @compiled
 def _add_pair(total, a, b, w):  # type: ignore[no-untyped-def]
     for x in range(total.size):
-        total[x] += (np.float64(a[x]) + np.float64(b[x])) * w
+        total[x] += (a[x] + b[x]) * w
 
 
 @compiled
-def _smooth_row(plane, y, channels, weights, rows, columns, line, total):  # type: ignore[no-untyped-def]
+def _smooth_row(plane, y, channels, weights, rows, columns, single, line, total):  # type: ignore[no-untyped-def]
     """Row y of G: down the columns into ``line`` (with its borders), then along ``line`` into ``total``."""
     radius, length = weights.size - 1, total.size
     for x in range(length):
@@ -96,11 +94,13 @@ def _smooth_row(plane, y, channels, weights, rows, columns, line, total):  # typ
     if j == 1:
         _add_pair(total, plane[rows[radius + y - 1]], plane[rows[radius + y + 1]], weights[1])
     start = radius * channels
-    line[start : start + length] = total
+    for x in range(length):
+        line[start + x] = np.float32(total[x]) if single else total[x]
     for i in range(radius):
         for k in range(channels):
-            line[i * channels + k] = total[columns[i] * channels + k]
-            line[start + length + i * channels + k] = total[columns[radius + length // channels + i] * channels + k]
+            line[i * channels + k] = line[start + columns[i] * channels + k]
+            right = columns[radius + length // channels + i]
+            line[start + length + i * channels + k] = line[start + right * channels + k]
     for x in range(length):
         total[x] = line[start + x] * weights[0]
     j = radius
@@ -128,14 +128,15 @@ def _smooth_pixels(image, channels, weights, rows, columns, out):  # type: ignor
             plane[y, x] = np.float64(image[y, x]) / 255.0
     line, total = np.empty(length + 2 * (weights.size - 1) * channels), np.empty(length)
     for y in range(height):
-        _smooth_row(plane, y, channels, weights, rows, columns, line, total)
+        _smooth_row(plane, y, channels, weights, rows, columns, False, line, total)
         for x in range(length):
             out[y, x] = to_byte(total[x])
 
 
 @compiled
-def _smooth_field(field, weights, rows, columns, line, out):  # type: ignore[no-untyped-def]
-    total = np.empty(field.shape[1])
+def _smooth_field(field, weights, rows, columns, single, out):  # type: ignore[no-untyped-def]
+    line, total = np.empty(field.shape[1] + 2 * (weights.size - 1)), np.empty(field.shape[1])
     for y in range(field.shape[0]):
-        _smooth_row(field, y, 1, weights, rows, columns, line, total)
-        out[y] = total
+        _smooth_row(field, y, 1, weights, rows, columns, single, line, total)
+        for x in range(total.size):
+            out[y, x] = np.float32(total[x]) if single else total[x]

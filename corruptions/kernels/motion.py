@@ -94,12 +94,17 @@ def _add_four(total, a, u, b, v, c, w, d, z):  # type: ignore[no-untyped-def]
 def _motion_blur(image, channels, weights, weights32, rows, columns, doubt, out):  # type: ignore[no-untyped-def]
     height, length = image.shape
     taps = weights.size
-    margin = np.abs(columns).max()
+    margin = 0
+    for column in columns:
+        margin = max(margin, abs(column))
     plane = _widened(image, channels, margin)
     total = np.empty(length, np.float32)
-    starts = (margin + columns) * channels
+    starts, sources = np.empty(taps, np.int64), np.empty(taps, np.int64)
+    for tap in range(taps):
+        starts[tap] = (margin + columns[tap]) * channels
     for y in range(height):
-        sources = np.minimum(np.maximum(y + rows, 0), height - 1)
+        for tap in range(taps):
+            sources[tap] = min(max(y + rows[tap], 0), height - 1)
         total[:] = np.float32(0.5 / 257.0)
         tap = 0
         while tap + 3 < taps:

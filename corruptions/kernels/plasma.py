@@ -1,6 +1,7 @@
 """Fog: a height map by diamond-square."""
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,10 @@ from numpy.typing import NDArray
 from stormbench.corruptions.kernels.compiled import compiled
 
 Field = NDArray[np.float64]
+
+
+PIECE = 1 << 14
+"""So many numbers are drawn at once: a landscape may be several times the image, its draws should not be as well."""
 
 
 def plasma(size: int, decay: float, unit: Callable[[int], Field]) -> Field:
@@ -25,35 +30,44 @@ def plasma(size: int, decay: float, unit: Callable[[int], Field]) -> Field:
         (size, size), not yet brought to 0..1: see ``mix.fog``.
     """
     heights = np.zeros((size, size))
-    _plasma(heights, decay, unit(size * size - 1))
+    step, wibble = size, 100.0
+    while step >= 2:
+        half = step // 2
+        rows = max(PIECE * step // size, 1) * step  # as many rows of squares as take a piece
+        for place, neighbours in _points(step, half):
+            for top in range(0, size, rows):
+                squares = -(-min(rows, size - top) // step)
+                _raise(heights, step, top, place, neighbours, wibble, unit(squares * (size // step)))
+        step, wibble = half, wibble / decay
     return heights
 
 
+@cache
+def _points(step: int, half: int) -> list[tuple[tuple[int, int], tuple[int, ...]]]:
+    """In the order of drawing: where a point lies in its square, and where its four neighbours do, two and two."""
+    middle, above, left = (half, half), (0, half), (half, 0)
+    return [
+        (middle, (0, 0, step, 0, 0, step, step, step)),
+        (above, (half, half, -half, half, 0, 0, 0, step)),
+        (left, (half, half, half, -half, 0, 0, step, 0)),
+    ]
+
+
 @compiled
-def _plasma(heights, decay, unit):  # type: ignore[no-untyped-def]
-    """Draws are used up level by level: middles, then the edges above them, then those to their left."""
+def _raise(heights, step, top, place, neighbours, wibble, unit):  # type: ignore[no-untyped-def]
+    """Sets one point in each square, beginning with the row of squares at ``top``, until the draws are used up."""
     size = heights.shape[0]
     wrap = size - 1
-    step, wibble, n = size, 100.0, 0
-    while step >= 2:
-        half, low, spread = step // 2, -wibble, 2.0 * wibble
-        for row in range(0, size, step):
-            upper, lower, out = heights[row], heights[(row + step) & wrap], heights[row + half]
-            for left in range(0, size, step):
-                right = (left + step) & wrap
-                four = (upper[left] + lower[left]) + (upper[right] + lower[right])
-                out[left + half] = four / 4.0 + wibble * (low + spread * unit[n])
-                n += 1
-        for row in range(0, size, step):
-            corners, middles, before = heights[row], heights[row + half], heights[(row - half) & wrap]
-            for left in range(0, size, step):
-                four = (middles[left + half] + before[left + half]) + (corners[left] + corners[(left + step) & wrap])
-                corners[left + half] = four / 4.0 + wibble * (low + spread * unit[n])
-                n += 1
-        for row in range(0, size, step):
-            corners, middles, after = heights[row], heights[row + half], heights[(row + step) & wrap]
-            for left in range(0, size, step):
-                four = (middles[left + half] + middles[(left - half) & wrap]) + (corners[left] + after[left])
-                middles[left] = four / 4.0 + wibble * (low + spread * unit[n])
-                n += 1
-        step, wibble = half, wibble / decay
+    low, spread = -wibble, 2.0 * wibble
+    a, b, c, d, e, f, g, h = neighbours
+    n, row = 0, top
+    while n < unit.size:
+        first, second = heights[(row + a) & wrap], heights[(row + c) & wrap]
+        third, fourth = heights[(row + e) & wrap], heights[(row + g) & wrap]
+        out = heights[row + place[0]]
+        for left in range(0, size, step):
+            two = first[(left + b) & wrap] + second[(left + d) & wrap]
+            four = two + (third[(left + f) & wrap] + fourth[(left + h) & wrap])
+            out[left + place[1]] = four / 4.0 + wibble * (low + spread * unit[n])
+            n += 1
+        row += step

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from stormbench.corruptions.kernels.compiled import UNIT32, compiled
 from stormbench.corruptions.pixels import Pixels
 
+BAND = 32
+"""Rows that are finished before the next are begun: their sums stay in the processor's cache."""
+
 Grid = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]
 
 
@@ -107,7 +110,7 @@ def _stretch_row(line, columns, left, right, out):  # type: ignore[no-untyped-de
     for x in range(columns.size):
         i, p, q = columns[x] * 4, left[x], right[x]
         for k in range(4):
-            out[4 * x + k] = line[i + k] * p + line[i + 4 + k] * q
+            out[4 * x + k] = np.float64(line[i + k]) * p + np.float64(line[i + 4 + k]) * q
 
 
 @compiled
@@ -117,32 +120,40 @@ def _add_mixed(total, upper, u, lower, v):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def _add_layer(plane, rows, columns, stretched, total):  # type: ignore[no-untyped-def]
+    done = rows[0][0] - 1
+    for y in range(rows[0].size):
+        place = rows[0][y]
+        while done < place + 1:
+            done += 1
+            _stretch_row(plane[done], columns[0], columns[1], columns[2], stretched[done % 2])
+        _add_mixed(total[y], stretched[place % 2], rows[1][y], stretched[(place + 1) % 2], rows[2][y])
+
+
+@compiled
 def _zoom_blur(image, rows_of, columns_of, out):  # type: ignore[no-untyped-def]
-    """Layer by layer; each source row is stretched once, then neighbouring ones are mixed.
+    """A band of rows at a time, layer by layer; each source row is stretched once, then neighbouring ones are mixed.
 
     A pixel takes four places in a row, of which the last is empty: four doubles are one vector.
     """
     height, width = image.shape[:2]
-    plane = np.zeros((height, 4 * width))
-    total = np.empty((height, 4 * width), np.float32)
+    plane = np.zeros((height, 4 * width), np.float32)
     for y in range(height):
         for x in range(width):
             for k in range(3):
                 plane[y, 4 * x + k] = UNIT32[image[y, x, k]]
-        total[y] = 0
-    stretched = np.empty((2, 4 * width))
-    for layer in range(rows_of[0].shape[0]):
-        rows, above, below = rows_of[0][layer], rows_of[1][layer], rows_of[2][layer]
-        columns, left, right = columns_of[0][layer], columns_of[1][layer], columns_of[2][layer]
-        done = rows[0] - 1
-        for y in range(height):
-            while done < rows[y] + 1:
-                done += 1
-                _stretch_row(plane[done], columns, left, right, stretched[done % 2])
-            _add_mixed(total[y], stretched[rows[y] % 2], above[y], stretched[(rows[y] + 1) % 2], below[y])
-    share = np.float32(rows_of[0].shape[0] + 1)
-    for y in range(height):
-        for x in range(width):
-            for k in range(3):
-                mean = (np.float32(plane[y, 4 * x + k]) + total[y, 4 * x + k]) / share
-                out[y, x, k] = np.uint8(np.int32(min(max(mean, np.float32(0)), np.float32(1)) * np.float32(255)))
+    stretched, total = np.empty((2, 4 * width)), np.empty((BAND, 4 * width), np.float32)
+    layers = rows_of[0].shape[0]
+    for top in range(0, height, BAND):
+        total[:] = 0
+        bottom = min(top + BAND, height)
+        for i in range(layers):
+            rows = rows_of[0][i, top:bottom], rows_of[1][i, top:bottom], rows_of[2][i, top:bottom]
+            columns = columns_of[0][i], columns_of[1][i], columns_of[2][i]
+            _add_layer(plane, rows, columns, stretched, total)
+        share = np.float32(layers + 1)
+        for y in range(top, bottom):
+            for x in range(width):
+                for k in range(3):
+                    mean = (plane[y, 4 * x + k] + total[y - top, 4 * x + k]) / share
+                    out[y, x, k] = np.uint8(np.int32(min(max(mean, np.float32(0)), np.float32(1)) * np.float32(255)))
