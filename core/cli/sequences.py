@@ -39,12 +39,14 @@ def print_sequences(summary: "SequenceSummary", path: Path) -> None:
     with_baseline, with_top5 = bool(summary.flip_rate), bool(summary.top5_distance)
     headings = ["FP, %", *(["FR"] if with_baseline else []), *(["uT5D"] if with_top5 else [])]
     table = Table("perturbation", "level", *headings, *(["T5D"] if with_baseline and with_top5 else []))
+    normalised = summary.flip_rate, summary.relative_top5  # of level 1
     for cell, flips in summary.flip_probability.items():
         name, level = cell
         row = [name, str(level), f"{flips.value:.2f} [{flips.low:.2f}, {flips.high:.2f}]"]
-        row += [f"{summary.flip_rate[name].value:.1f}" if name in summary.flip_rate else ""] if with_baseline else []
+        rate, relative = (figures.get(name) if level == 1 else None for figures in normalised)
+        row += [f"{rate.value:.1f}" if rate else ""] if with_baseline else []
         row += [f"{summary.top5_distance[cell].value:.2f}"] if with_top5 else []
-        row += [f"{summary.relative_top5[name].value:.1f}"] if with_baseline and name in summary.relative_top5 else []
+        row += [f"{relative.value:.1f}" if relative else ""] if with_baseline and with_top5 else []
         table.add_row(*row)
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"{result.model.source}{f' behind {result.defense.spec}' if result.defense else ''}")

@@ -118,29 +118,34 @@ def _perspective(image, inverse, top, left, block_columns, out):  # type: ignore
 
     Positions are rounded to 1/32 pixel, products of weights are exact in 1/1024.
     """
+    m = inverse
     for out_row in range(out.shape[0]):
         row = out_row + top
+        first = left // block_columns * block_columns - block_columns
+        x0 = y0 = depth0 = 0.0
         for out_column in range(out.shape[1]):
             column = out_column + left
-            step = column % block_columns
-            first = column - step
-            depth = (inverse[2, 0] * first + inverse[2, 1] * row + inverse[2, 2]) + inverse[2, 0] * step
-            per = 32.0 / depth
-            x = ((inverse[0, 0] * first + inverse[0, 1] * row + inverse[0, 2]) + inverse[0, 0] * step) * per
-            y = ((inverse[1, 0] * first + inverse[1, 1] * row + inverse[1, 2]) + inverse[1, 0] * step) * per
-            u, v = np.int64(np.rint(x)), np.int64(np.rint(y))
-            _between(image, v >> 5, u >> 5, np.int32(v & 31), np.int32(u & 31), out[out_row, out_column])
+            if column >= first + block_columns:
+                first += block_columns
+                x0 = m[0, 0] * first + m[0, 1] * row + m[0, 2]
+                y0 = m[1, 0] * first + m[1, 1] * row + m[1, 2]
+                depth0 = m[2, 0] * first + m[2, 1] * row + m[2, 2]
+            step = column - first
+            per = 32.0 / (depth0 + m[2, 0] * step)
+            x, y = (x0 + m[0, 0] * step) * per, (y0 + m[1, 0] * step) * per
+            _between(image, np.int64(np.rint(y)), np.int64(np.rint(x)), out, out_row, out_column)
 
 
 @compiled
-def _between(image, i, j, down, right, out):  # type: ignore[no-untyped-def]
-    """The pixel ``down`` / 32 below and ``right`` / 32 beside row i, column j; black where there is no image."""
+def _between(image, v, u, out, out_row, out_column):  # type: ignore[no-untyped-def]
+    """The pixel at row v / 32 and column u / 32; black where there is no image."""
     height, width = image.shape[:2]
+    i, j, down, right = v >> 5, u >> 5, np.int32(v & 31), np.int32(u & 31)
     if 0 <= i < height - 1 and 0 <= j < width - 1:
         for k in range(3):
-            upper = (32 - right) * image[i, j, k] + right * image[i, j + 1, k]
-            lower = (32 - right) * image[i + 1, j, k] + right * image[i + 1, j + 1, k]
-            out[k] = ((32 - down) * upper + down * lower + 512) >> 10
+            upper = (32 - right) * np.int32(image[i, j, k]) + right * np.int32(image[i, j + 1, k])
+            lower = (32 - right) * np.int32(image[i + 1, j, k]) + right * np.int32(image[i + 1, j + 1, k])
+            out[out_row, out_column, k] = ((32 - down) * upper + down * lower + 512) >> 10
         return
     for k in range(3):
         total = 512
@@ -149,4 +154,4 @@ def _between(image, i, j, down, right, out):  # type: ignore[no-untyped-def]
                 y, x = i + below, j + beside
                 if 0 <= y < height and 0 <= x < width:
                     total += (down if below else 32 - down) * (right if beside else 32 - right) * image[y, x, k]
-        out[k] = total >> 10
+        out[out_row, out_column, k] = total >> 10
