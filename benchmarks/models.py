@@ -17,8 +17,8 @@ from stormbench.benchmarks.checkpoints import StateDict, load_weights, read_stat
 from stormbench.benchmarks.model_sources import MODEL_SOURCES, split_spec
 from stormbench.benchmarks.preprocessing import Preprocessing, Triple
 from stormbench.benchmarks.python_models import PythonFile
-from stormbench.benchmarks.torchvision_guard import import_torchvision
 from stormbench.errors import ModelError
+from stormbench.torchvision_guard import import_torchvision
 
 # Sides at which a network is tried that does not say what it was made for: CIFAR, 64, ImageNet.
 _TRIED_SIDES = (32, 64, 224)

@@ -8,8 +8,8 @@ from torch import nn
 
 from stormbench.benchmarks.checkpoints import StateDict, classes_of
 from stormbench.benchmarks.preprocessing import Preprocessing
-from stormbench.benchmarks.torchvision_guard import import_timm, import_torchvision
 from stormbench.errors import ModelError, UnknownNameError
+from stormbench.torchvision_guard import import_timm, import_torchvision
 
 IMAGENET_CLASSES = 1000
 

@@ -15,6 +15,7 @@ from stormbench.defenses.rain.imdn import IMDN
 from stormbench.defenses.rain.small import SmallEnhancer
 from stormbench.defenses.rain.weights import Weights, fill, read_weights
 from stormbench.errors import InputError, MissingDependencyError, ModelError
+from stormbench.torchvision_guard import import_torchvision
 
 UpsamplerName = Literal["bilinear", "bicubic", "small", "edsr", "imdn", "spandrel"]
 
@@ -68,6 +69,7 @@ def load_enhancer(name: UpsamplerName, weights: str | Path = "") -> nn.Module:
 
 def _from_spandrel(path: Path) -> nn.Module:
     try:
+        import_torchvision()  # which spandrel imports, and which may need help
         from spandrel import ModelLoader
         from spandrel import UnsupportedModelError as Unsupported
     except ImportError as error:

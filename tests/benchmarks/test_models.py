@@ -19,9 +19,9 @@ from torch import nn
 from stormbench.benchmarks.model_sources import MODEL_SOURCES, split_spec
 from stormbench.benchmarks.models import _LOADERS, Model, load_model
 from stormbench.benchmarks.preprocessing import Preprocessing
-from stormbench.benchmarks.torchvision_guard import import_torchvision
 from stormbench.datasets import Geometry, ImageSet, match_classes, open_images
 from stormbench.errors import InputError, ModelError, StormbenchError, UnknownNameError
+from stormbench.torchvision_guard import import_torchvision
 
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/cifar_resnet.py"
 RESNET20 = f"python:{EXAMPLE}:resnet20"
@@ -144,7 +144,7 @@ def test_default_weights_are_recorded_by_name(no_network: Path, squeezenet: nn.M
 
 
 def test_timm_architecture_with_own_weights(tmp_path: Path) -> None:
-    timm = pytest.importorskip("stormbench.benchmarks.torchvision_guard").import_timm()
+    timm = pytest.importorskip("stormbench.torchvision_guard").import_timm()
     network = timm.create_model("resnet10t", num_classes=7)
     save_file(network.state_dict(), tmp_path / "net.safetensors")
     model = load_model(f"checkpoint:{tmp_path}/net.safetensors@timm:resnet10t")
@@ -417,7 +417,7 @@ def test_squeezenet_has_its_known_accuracy(shared: Path, name: str, expected: fl
 
 
 def test_guard_does_nothing_where_torchvision_loads(monkeypatch: pytest.MonkeyPatch) -> None:
-    from stormbench.benchmarks import torchvision_guard
+    from stormbench import torchvision_guard
 
     loaded = import_torchvision()
     monkeypatch.setattr(torch.library, "define", lambda *_: pytest.fail("declared an operator for nothing"))

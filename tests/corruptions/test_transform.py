@@ -14,10 +14,10 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from stormbench.benchmarks.torchvision_guard import import_torchvision
 from stormbench.corruptions import CORRUPTIONS, Corrupt, corrupt
 from stormbench.errors import InputError, UnknownNameError
 from stormbench.randomness import stream
+from stormbench.torchvision_guard import import_torchvision
 
 Photo = Callable[[int, int], np.ndarray]
 

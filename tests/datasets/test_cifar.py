@@ -70,7 +70,7 @@ def test_training_part(root: Path) -> None:
 
 
 def test_agrees_with_torchvision(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from stormbench.benchmarks.torchvision_guard import import_torchvision
+    from stormbench.torchvision_guard import import_torchvision
 
     reader = import_torchvision().datasets.CIFAR10
     monkeypatch.setattr(reader, "_check_integrity", lambda _: True)

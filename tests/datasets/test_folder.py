@@ -42,7 +42,7 @@ def test_order_and_labels(tree: Path) -> None:
 
 
 def test_order_is_that_of_torchvision(tree: Path) -> None:
-    from stormbench.benchmarks.torchvision_guard import import_torchvision
+    from stormbench.torchvision_guard import import_torchvision
 
     (tree / "cat/.hidden.png").unlink()
     (tree / ".git").rmdir()

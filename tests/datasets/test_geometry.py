@@ -23,7 +23,7 @@ def photo(width: int, height: int) -> Image.Image:
 
 @pytest.fixture(scope="module")
 def transforms():
-    from stormbench.benchmarks.torchvision_guard import import_torchvision
+    from stormbench.torchvision_guard import import_torchvision
 
     return import_torchvision().transforms
 

@@ -18,6 +18,7 @@ from stormbench.defenses.rain.randomization import largest_shift, random_downsam
 from stormbench.defenses.rain.small import SmallEnhancer
 from stormbench.defenses.rain.weights import write_weights
 from stormbench.errors import InputError, ModelError
+from stormbench.torchvision_guard import import_torchvision
 
 
 def test_down_sampling_keeps_one_pixel_of_each_cell_uniformly_and_per_channel() -> None:
@@ -138,6 +139,29 @@ def test_imdn_weights_restore_detail(shared: Path) -> None:
         ours = functional.mse_loss(enhancer(small), large)
         plain = functional.mse_loss(load_enhancer("bicubic")(small), large)
     assert ours < plain / 2  # 3 dB; the whole of Set5 gains 4
+
+
+def spandrel_network(scale: int) -> nn.Module:
+    import_torchvision()
+    compact = pytest.importorskip("spandrel.architectures.Compact")
+    network: nn.Module = compact.Compact(num_in_ch=3, num_out_ch=3, num_feat=8, num_conv=2, upscale=scale)
+    return network
+
+
+def test_spandrel_recognises_a_network_by_its_weights(tmp_path: Path) -> None:
+    network = spandrel_network(2).eval()
+    torch.save(network.state_dict(), tmp_path / "compact.pth")
+    small = torch.rand(1, 3, 16, 16)
+    assert torch.equal(load_enhancer("spandrel", tmp_path / "compact.pth").eval()(small), network(small))
+
+
+def test_spandrel_networks_of_another_kind_are_refused(tmp_path: Path) -> None:
+    torch.save(spandrel_network(4).state_dict(), tmp_path / "four.pth")
+    with pytest.raises(ModelError, match=r"four.pth holds a x4 network from 3 to 3 channels"):
+        load_enhancer("spandrel", tmp_path / "four.pth")
+    torch.save({"weight": torch.zeros(3)}, tmp_path / "unknown.pth")
+    with pytest.raises(ModelError, match=r"spandrel knows no architecture that has the weights of .*unknown.pth"):
+        load_enhancer("spandrel", tmp_path / "unknown.pth")
 
 
 @pytest.mark.parametrize("upsampler", ["small", "edsr", "imdn"])
