@@ -54,6 +54,8 @@ def print_sequences(summary: "SequenceSummary", path: Path) -> None:
     console.print(table)
     for heading, estimate in indices(summary).items():
         console.print(f"{heading:24s}{estimate.value:6.2f}   95 % interval [{estimate.low:.2f}, {estimate.high:.2f}]")
+    if summary.baseline:
+        console.print(f"FR, T5D, mFR and mT5D are in percent of {summary.baseline.name}'s ({summary.baseline.source})")
     for note in summary.notes:
         console.print(note)
     console.print(str(path))
