@@ -2,55 +2,54 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from math import hypot
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stormbench.benchmarks.names import model_name
-from stormbench.benchmarks.outcomes import Outcomes
+from stormbench.benchmarks.adversarial_records import AdversarialRecord
+from stormbench.benchmarks.contestants import Contestant, pixel_settings, read_contestant
+from stormbench.benchmarks.names import model_name, short_model_name
 from stormbench.benchmarks.paired import holm, mcnemar
 from stormbench.benchmarks.plain_text import shown
-from stormbench.benchmarks.resampling import Resampled, Sampled
-from stormbench.benchmarks.results import CLEAN, Result, Settings, read_outcomes, read_result
-from stormbench.benchmarks.summary import CellKey, Estimate, Figures, sampled_figures, suite_baseline
+from stormbench.benchmarks.resampling import Sampled
+from stormbench.benchmarks.results import CLEAN
+from stormbench.benchmarks.summary import CellKey, Estimate
 from stormbench.errors import InputError, ResultError
 from stormbench.metrics.baselines import Baseline
+from stormbench.metrics.intervals import wilson
 
 SIGNIFICANT = 0.05
-# What must be equal for two runs to have seen the same pixels, and what to say where it is not.
-_SAME_PIXELS: dict[str, Callable[[Settings], Any]] = {
-    "suite": lambda result: result.suite.name,
-    "severity scale": lambda result: result.suite.scale,
-    "geometry": lambda result: result.suite.geometry,
-    "codec (JPEG quality)": lambda result: result.suite.jpeg_quality,
-    "number of images": lambda result: result.data.images,
-    "images (fingerprint)": lambda result: result.data.fingerprint,
-    "released files": lambda result: result.data.released,
-    "seed": lambda result: result.seed,
-}
-# Figures by which a conclusion is drawn, the first that both runs have; all of them are better when lower.
+# Figures by which a conclusion is drawn, the first that both runs have.
 INDEX_NAMES = {
     "mce": "mCE",
+    "mfr": "mFR",
     "mean_error": "mean error",
+    "flip_probability": "flip probability",
+    "robust_accuracy": "robust accuracy",
     "clean_error": "clean error",
     "relative_mce": "relative mCE",
+    "mt5d": "mT5D",
+    "top5_distance": "top-5 distance",
 }
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One figure of both models, in percent, and second minus first: below 0 the second is better.
+    """One figure of both models, and second minus first.
 
     Attributes:
         first: the figure of the first model.
         second: the figure of the second.
-        points: the paired difference, with its 95 % interval.
+        points: the difference, with its 95 % interval; below 0 the second is better, unless higher is better.
+        higher_is_better: the direction of the figure.
     """
 
     first: float
     second: float
     points: Estimate
+    higher_is_better: bool = False
 
     @classmethod
     def of(cls, first: Sampled, second: Sampled) -> "Difference":
@@ -60,7 +59,8 @@ class Difference:
     @property
     def sure(self) -> int:
         """-1 where the second model is surely better, 1 where it is surely worse, 0 where luck could explain it."""
-        return int(self.points.low > 0) - int(self.points.high < 0)
+        sign = int(self.points.low > 0) - int(self.points.high < 0)
+        return -sign if self.higher_is_better else sign
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,10 @@ class Comparison:
         second: the second's.
         images: how many images both saw.
         baseline: what CE and mCE were measured against; empty for plain mean errors.
-        indices: mCE, relative mCE, mean error and clean error, as far as both runs have them.
-        corruptions: CE by corruption, or the mean error where there is no baseline.
-        cells: a test for each cell that both runs have.
+        indices: by the names of ``INDEX_NAMES``, as far as both runs have them.
+        corruptions: CE by corruption, or the mean error where there is no baseline; for sequences the flip rate by
+            perturbation, or the flip probability.
+        cells: a test for each cell that both runs have; none for sequences.
         conclusion: all of it in one sentence.
         notes: what a reader must know beside.
     """
@@ -124,23 +125,8 @@ class Comparison:
         return document
 
 
-@dataclass(frozen=True)
-class _Run:
-    path: Path
-    result: Result
-    outcomes: Outcomes
-
-    @classmethod
-    def read(cls, path: Path) -> "_Run":
-        result = read_result(path)
-        return cls(path, result, read_outcomes(path, result))
-
-    @property
-    def cells(self) -> list[CellKey]:
-        return [(cell.corruption, cell.severity) for cell in self.result.cells]
-
-
-_NAMES: tuple[Callable[[_Run], str], ...] = (
+_NAMES: tuple[Callable[[Contestant], str], ...] = (
+    lambda run: short_model_name(run.result),
     lambda run: model_name(run.result),
     lambda run: shown(run.result.run),
     lambda run: str(run.path),
@@ -166,19 +152,15 @@ def compare(
     """
     if len(paths) < 2:
         raise InputError(f"a comparison needs at least two results, got {len(paths)}")
-    first, *others = (_Run.read(Path(path)) for path in paths)
-    return [_compared(first, other, baseline or suite_baseline(first.result.suite.name), resamples) for other in others]
+    first, *others = (read_contestant(Path(path), baseline, resamples) for path in paths)
+    return [_compared(first, other) for other in others]
 
 
-def pixel_settings(result: Settings) -> dict[str, Any]:
-    """Everything that the pixels of a run depend on; runs that agree in all of it can be paired."""
-    return {what: setting(result) for what, setting in _SAME_PIXELS.items()}
-
-
-def _compared(first: _Run, second: _Run, baseline: Baseline | None, resamples: int) -> Comparison:
+def _compared(first: Contestant, second: Contestant) -> Comparison:
     cells = _common_cells(first, second)
-    a, b = (_figures(run, cells, baseline, resamples) for run in (first, second))
+    a, b = first.figures(cells), second.figures(cells)
     indices = {name: Difference.of(a.indices[name], b.indices[name]) for name in INDEX_NAMES if name in a.indices}
+    indices |= _robust_accuracies(first, second)
     corruptions = {name: Difference.of(values, b.corruptions[name]) for name, values in a.corruptions.items()}
     tests = _cell_tests(first, second, cells)
     names = _names(first, second)
@@ -186,16 +168,36 @@ def _compared(first: _Run, second: _Run, baseline: Baseline | None, resamples: i
     return Comparison(
         *names,
         images=images,
-        baseline=baseline.name if baseline else "",
+        baseline=first.baseline.name if first.baseline else "",
         indices=indices,
         corruptions=corruptions,
         cells=tests,
         conclusion=conclusion(*names, images, indices, _sure_corruptions(corruptions, tests)),
-        notes=[*_notes(first, second, cells), *a.notes],
+        notes=[*_notes(first, second, cells), *(a.notes if cells != [(CLEAN, 0)] else ())],
     )
 
 
-def _common_cells(first: _Run, second: _Run) -> list[CellKey]:
+def _robust_accuracies(first: Contestant, second: Contestant) -> dict[str, Difference]:
+    """Newcombe's interval (1998, method 10): attacks leave counts and no outcomes by image, so nothing is paired."""
+    a, b = first.adversarial, second.adversarial
+    if a is None or b is None or _threat(a) != _threat(b):
+        return {}
+    p, q = 100 * a.correct.adaptive / a.images, 100 * b.correct.adaptive / b.images
+    (low_a, high_a), (low_b, high_b) = (
+        [100 * bound for bound in wilson(each.correct.adaptive, each.images)] for each in (a, b)
+    )
+    low = q - p - hypot(q - low_b, high_a - p)
+    high = q - p + hypot(high_b - q, p - low_a)
+    return {"robust_accuracy": Difference(p, q, Estimate(q - p, low, high), higher_is_better=True)}
+
+
+def _threat(record: AdversarialRecord) -> tuple[str, float, str]:
+    return record.norm, record.eps, record.budget
+
+
+def _common_cells(first: Contestant, second: Contestant) -> list[CellKey]:
+    if (first.wrong is None) != (second.wrong is None):
+        raise ResultError(f"{first.path} and {second.path} cannot be compared: one is of images, one of sequences")
     settings = pixel_settings(second.result)
     for what, value in pixel_settings(first.result).items():
         if value != settings[what]:
@@ -204,21 +206,19 @@ def _common_cells(first: _Run, second: _Run) -> list[CellKey]:
                 f"{shown(str(value), longest=80)} against {shown(str(settings[what]), longest=80)}; "
                 "score both models alike"
             )
-    if not np.array_equal(first.outcomes.keys, second.outcomes.keys):
+    if not np.array_equal(first.keys, second.keys):
         raise ResultError(f"{first.path} and {second.path} cannot be compared: their images are named otherwise")
     if not (cells := [cell for cell in first.cells if cell in second.cells]):
         raise ResultError(f"{first.path} and {second.path} cannot be compared: they have no cell in common")
+    if first.wrong is None and first.cells != second.cells:
+        raise ResultError(f"{first.path} and {second.path} cannot be compared: they have other perturbations or levels")
     return cells
 
 
-def _figures(run: _Run, cells: Sequence[CellKey], baseline: Baseline | None, resamples: int) -> Figures:
-    return sampled_figures(Resampled.of(run.result, run.outcomes, resamples).only(cells), baseline)
-
-
-def _cell_tests(first: _Run, second: _Run, cells: Sequence[CellKey]) -> list[CellTest]:
-    wrong_first, wrong_second = (
-        run.outcomes.rank[[run.cells.index(cell) for cell in cells]] >= 1 for run in (first, second)
-    )
+def _cell_tests(first: Contestant, second: Contestant, cells: Sequence[CellKey]) -> list[CellTest]:
+    if first.wrong is None or second.wrong is None:
+        return []
+    wrong_first, wrong_second = first.wrong(cells), second.wrong(cells)
     only_first, only_second = (wrong_first & ~wrong_second).sum(axis=1), (~wrong_first & wrong_second).sum(axis=1)
     p = mcnemar(only_first, only_second)
     columns = (only_first.tolist(), only_second.tolist(), p.tolist(), holm(p).tolist())
@@ -226,13 +226,10 @@ def _cell_tests(first: _Run, second: _Run, cells: Sequence[CellKey]) -> list[Cel
 
 
 def _sure_corruptions(corruptions: dict[str, Difference], tests: Sequence[CellTest]) -> dict[str, int]:
-    """Where the difference is beyond luck by both tests, so that fifteen intervals raise no false alarm."""
+    """Where the difference is beyond luck by both tests: fifteen intervals alone would raise a false alarm at times."""
     by_cell = {(test.corruption, test.sure) for test in tests}
-    return {
-        name: difference.sure
-        for name, difference in corruptions.items()
-        if difference.sure and (name, difference.sure) in by_cell
-    }
+    sure = {name: difference.sure for name, difference in corruptions.items() if difference.sure}
+    return {name: sign for name, sign in sure.items() if not tests or (name, sign) in by_cell}
 
 
 def conclusion(
@@ -268,15 +265,11 @@ def conclusion(
 
 def _on(word: str, corruptions: dict[str, int], sign: int) -> str:
     names = [name for name, sure in corruptions.items() if sure == sign]
-    return f"; it is {word} on {_listed(names)}" if names else ""
+    most, last = ", ".join(names[:-1]), "".join(names[-1:])
+    return f"; it is {word} on {most}{' and ' if most else ''}{last}" if names else ""
 
 
-def _listed(names: Sequence[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last
-
-
-def _names(first: _Run, second: _Run) -> tuple[str, str]:
+def _names(first: Contestant, second: Contestant) -> tuple[str, str]:
     """The models' names; those of the runs, or of the files, where the models have one name."""
     for name in _NAMES:
         if name(first) != name(second):
@@ -284,8 +277,15 @@ def _names(first: _Run, second: _Run) -> tuple[str, str]:
     return "the first", "the second"
 
 
-def _notes(first: _Run, second: _Run, cells: Sequence[CellKey]) -> list[str]:
+def _notes(first: Contestant, second: Contestant, cells: Sequence[CellKey]) -> list[str]:
     notes = []
+    if first.adversarial and second.adversarial:
+        same = _threat(first.adversarial) == _threat(second.adversarial)
+        notes.append(
+            "Robust accuracies are compared without pairing: attacks leave counts, not outcomes."
+            if same
+            else "Robust accuracies are not compared: the attacks had other norms, radii or budgets."
+        )
     if left_out := (set(first.cells) | set(second.cells)) - set(cells):
         corrupted = sorted({name for name, _ in left_out if name != CLEAN})
         notes.append(f"Only {len(cells)} cells stand in both results; left out: {', '.join(corrupted) or CLEAN}.")

@@ -3,12 +3,18 @@
 from pathlib import PurePosixPath
 
 from stormbench.benchmarks.plain_text import shown
-from stormbench.benchmarks.results import Result
+from stormbench.benchmarks.results import Settings
 
 
-def model_name(result: Result) -> str:
+def model_name(result: Settings) -> str:
     """The model, and the defense that it stood behind."""
     return shown(result.model.source) + (f" behind {shown(result.defense.spec)}" if result.defense else "")
+
+
+def short_model_name(result: Settings) -> str:
+    """The same as people say it."""
+    short = shown(short_name(result.model.source))
+    return short + (f" behind {shown(result.defense.spec)}" if result.defense else "")
 
 
 def short_name(source: str) -> str:

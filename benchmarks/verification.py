@@ -14,13 +14,14 @@ from torch import nn
 from stormbench.benchmarks.models import Model, load_model
 from stormbench.benchmarks.outcomes import Outcomes
 from stormbench.benchmarks.plain_text import shown
-from stormbench.benchmarks.results import Result, read_outcomes, read_result
+from stormbench.benchmarks.results import CLEAN, Result, is_sequence_result, read_outcomes, read_result
 from stormbench.benchmarks.score_shard import ScoreShard
 from stormbench.benchmarks.shards import Shard, split
 from stormbench.benchmarks.survey import Progress, sound_images, survey
 from stormbench.benchmarks.verification_records import Verification, file_digest
 from stormbench.datasets import ImageSet, match_classes, open_images
-from stormbench.datasets.corrupted import OnTheFly
+from stormbench.datasets.corrupted import CellPixels, OnTheFly
+from stormbench.datasets.released import open_released
 from stormbench.defenses import defend
 from stormbench.errors import InputError, ResultError
 
@@ -43,6 +44,7 @@ def verify(
     *,
     sample: float = 0.02,
     seed: int | None = None,
+    released: str | Path | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> Verification:
@@ -57,6 +59,7 @@ def verify(
         data: where the images are (``open_images``).
         sample: share of the pairs, above 0 and at most 1.
         seed: of the sample; by default nobody knows it beforehand.
+        released: folder of the corrupted set that the result was scored on, where its cells were not made on the fly.
         device: where the model runs.
         progress: called with the number of predictions done and the number of all.
 
@@ -69,13 +72,13 @@ def verify(
     """
     if not 0 < sample <= 1:
         raise InputError(f"a sample is a share above 0 and at most 1, not {sample}")
+    if is_sequence_result(path):
+        raise ResultError(f"{path} is of sequences; only results on images are verified")
     result = read_result(path)
     outcomes = read_outcomes(path, result)
-    if result.data.released is not None:
-        raise ResultError(
-            f"{path} was scored on released files ({shown(result.data.released)}), not on images made here"
-        )
-    task = _task(result, _same_model(path, result, model), _same_images(path, result, data), device)
+    images = _same_images(path, result, data)
+    pixels = _pixels(path, result, images, released)
+    task = _task(result, _same_model(path, result, model), images, pixels, device)
     seed = secrets.randbits(31) if seed is None else seed
     units = _sample(result, sample, seed)
     recomputed, equal, total = 0, 0, sum(len(unit.shard) for unit in units)
@@ -109,17 +112,27 @@ def _count_equal(task: ScoreShard, unit: _Unit, result: Result, outcomes: Outcom
     return int((task(unit.shard)["prediction"][0] == claimed).sum())
 
 
-def _task(result: Result, model: Model, images: ImageSet, device: str) -> ScoreShard:
-    suite = result.suite
+def _task(result: Result, model: Model, images: ImageSet, pixels: CellPixels, device: str) -> ScoreShard:
     return ScoreShard(
         build=partial(_build, model, result.defense.spec if result.defense else None),
         images=images,
         labels=match_classes(images, model.num_classes),
-        pixels=OnTheFly(suite.geometry, suite.scale, suite.jpeg_quality, result.seed),
+        pixels=pixels,
         cells=[],
         seed=result.seed,
         device=device,
     )
+
+
+def _pixels(path: Path, result: Result, images: ImageSet, released: str | Path | None) -> CellPixels:
+    suite, claimed = result.suite, result.data.released
+    if (released is None) != (claimed is None):
+        scored = f"on released files ({shown(claimed)}): say where they are" if claimed else "on images made on the fly"
+        raise ResultError(f"{path} was scored {scored}")
+    if released is None:
+        return OnTheFly(suite.geometry, suite.scale, suite.jpeg_quality, result.seed)
+    cells = [(cell.corruption, cell.severity) for cell in result.cells if cell.corruption != CLEAN]
+    return open_released(Path(released), images, suite.geometry, cells)[0]
 
 
 def _build(model: nn.Module, defense: str | None) -> nn.Module:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stormbench.benchmarks.compare import pixel_settings
+from stormbench.benchmarks.contestants import pixel_settings
 from stormbench.benchmarks.leaderboard.columns import COLUMN, Figure
 from stormbench.benchmarks.resampling import Sampled
 from stormbench.benchmarks.results import CLEAN, Result, is_sequence_result, read_result

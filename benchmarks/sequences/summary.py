@@ -48,6 +48,8 @@ class SequenceSummary:
         notes: a sentence for each index that could not be computed.
         samples: ``flip_probability``, ``top5_distance``, ``mfr`` and ``mt5d``, as observed and then in resamples that
             runs on the same images share.
+        by_perturbation: likewise the flip rate of each perturbation at level 1; without a baseline its flip
+            probability in percent.
     """
 
     result: SequenceResult
@@ -62,6 +64,7 @@ class SequenceSummary:
     mt5d: Estimate | None = None
     notes: tuple[str, ...] = ()
     samples: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    by_perturbation: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 def summarise_sequences(
@@ -104,6 +107,11 @@ def summarise_sequences(
         mt5d=estimates.get("mt5d"),
         notes=(advice,) if advice and (normalised or baseline) else (),
         samples=samples,
+        by_perturbation={
+            name: 100 * sampled / (baseline.flip_probability[name] if baseline else 1)
+            for (name, level), sampled in flips.items()
+            if level == 1 and (baseline is None or baseline.flip_probability.get(name, 0) > 0)
+        },
     )
 
 

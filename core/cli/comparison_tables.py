@@ -17,8 +17,10 @@ def print_comparison(comparison: Comparison) -> None:
     named = {INDEX_NAMES[name]: difference for name, difference in comparison.indices.items()}
     console.print(_differences("index", comparison, named, {}))
     tests = {name: [test for test in comparison.cells if test.corruption == name] for name in comparison.corruptions}
-    heading = "CE" if comparison.baseline else "mean error"
-    console.print(_differences(heading, comparison, comparison.corruptions, tests))
+    if comparison.corruptions:
+        figure = "CE" if comparison.baseline else "mean error"
+        heading = figure if comparison.cells else "flip rate" if comparison.baseline else "flip probability"
+        console.print(_differences(heading, comparison, comparison.corruptions, tests if comparison.cells else {}))
     for note in comparison.notes:
         console.print(note)
 

@@ -48,8 +48,10 @@ def add(
     out: options.Out = Path("results"),
 ) -> None:
     """Checks somebody's RESULT in full, recomputes every index, and files it."""
+    from stormbench.benchmarks.leaderboard import build_boards
     from stormbench.benchmarks.submissions import add_result
-    from stormbench.cli.tables import print_run
+    from stormbench.cli.board_tables import print_boards
 
-    path, summary = add_result(result, out)
-    print_run(summary, path)
+    run = add_result(result, out)
+    print_boards(build_boards([run], published=False))
+    typer.echo(run.path)

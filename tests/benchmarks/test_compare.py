@@ -36,10 +36,10 @@ def test_the_better_model_is_found_and_the_sentence_says_by_how_much(write_run: 
     points = comparison.indices["mce"].points
     assert points.low < points.value < points.high < 0
     size = f"{-points.value:.1f} points of mCE [{-points.high:.1f}, {-points.low:.1f}] on the same 60 images"
-    assert comparison.conclusion.startswith(f"torchvision:better is better than torchvision:worse by {size}")
+    assert comparison.conclusion.startswith(f"better is better than worse by {size}")
     backward = compare([second, first])[0]
     assert backward.indices["mce"].points.value == -points.value
-    assert "torchvision:worse is worse than torchvision:better by" in backward.conclusion
+    assert "worse is worse than better by" in backward.conclusion
 
 
 def test_pairing_makes_small_differences_sure(write_run: WriteRun) -> None:
@@ -71,8 +71,8 @@ def test_a_corruption_on_which_the_better_model_is_worse_is_named(write_run: Wri
 def test_many_results_are_compared_with_the_first(write_run: WriteRun) -> None:
     paths = [write_run(name, luck=luck) for luck, name in enumerate("abc")]
     assert [(c.first, c.second) for c in compare(paths)] == [
-        ("torchvision:a", "torchvision:b"),
-        ("torchvision:a", "torchvision:c"),
+        ("a", "b"),
+        ("a", "c"),
     ]
     with pytest.raises(InputError, match="at least two results, got 1"):
         compare(paths[:1])
@@ -113,6 +113,11 @@ def test_runs_with_other_cells_are_compared_where_both_ran(write_run: WriteRun) 
     assert any("Only 6 cells stand in both" in note for note in comparison.notes)
     with pytest.raises(ResultError, match="no cell in common"):
         compare([write_run("fog", cells=cells[1:2]), write_run("snow", cells=[("snow", 1)])])
+
+
+def test_models_are_called_as_short_as_tells_them_apart(write_run: WriteRun) -> None:
+    first, second = (write_run(name, source=f"{name}:net") for name in ("timm", "torchvision"))
+    assert compare([first, second])[0].first == "timm:net"
 
 
 def test_models_of_one_name_are_called_by_their_runs(write_run: WriteRun) -> None:

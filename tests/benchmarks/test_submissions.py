@@ -49,12 +49,13 @@ def refused(path: Path, folder: Path) -> str:
 
 
 def test_a_sound_result_is_filed_with_its_outcomes(submitted: Path, tmp_path: Path) -> None:
-    place, summary = add_result(submitted, tmp_path / "board")
+    run = add_result(submitted, tmp_path / "board")
+    place = run.path
     assert place.is_relative_to(tmp_path / "board")
     assert place.read_bytes() == submitted.read_bytes()
     result = read_result(place)
     read_outcomes(place, result)
-    assert summary.mce is not None
+    assert "mce" in run.figures
 
 
 def test_the_same_outcomes_are_not_filed_twice(submitted: Path, tmp_path: Path) -> None:
@@ -183,7 +184,7 @@ def test_results_of_the_future_are_refused(submitted: Path, tmp_path: Path) -> N
 def test_a_result_cannot_choose_where_it_is_filed(submitted: Path, tmp_path: Path) -> None:
     document = document_of(submitted) | {"run": "../../escape"}
     rewrite(submitted, document, sealed=True)
-    place, _ = add_result(submitted, tmp_path / "board")
+    place = add_result(submitted, tmp_path / "board").path
     assert place.parent.parent == tmp_path / "board"
     assert place.parent.name.startswith("escape-")
 

@@ -34,7 +34,7 @@ def site(write_run: WriteRun, make_site: MakeSite) -> Path:
 
 
 def names(page: Any) -> list[str]:
-    found: list[str] = page.locator("#models tbody th > a > bdi, #models tbody th > bdi").all_inner_texts()
+    found: list[str] = page.locator("#models tbody th > a > bdi, #models tbody th > bdi:first-child").all_inner_texts()
     return found
 
 
