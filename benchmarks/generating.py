@@ -2,55 +2,28 @@
 
 import importlib.metadata
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from stormbench.benchmarks.shards import Journal, Shard, refuse_changes, split, work_off
+from stormbench.benchmarks.set_run import SetRun
+from stormbench.benchmarks.shards import Journal, refuse_changes
 from stormbench.benchmarks.suites import SUITES, Suite
-from stormbench.benchmarks.survey import Progress, sound_images, survey
+from stormbench.benchmarks.survey import Progress, Survey, sound_images, survey
 from stormbench.corruptions import CORRUPTIONS
 from stormbench.datasets import ImageSet, open_images
-from stormbench.datasets.corrupted import OnTheFly
-from stormbench.datasets.export import ArrayWriter, FolderWriter, Writer, places
+from stormbench.datasets.checking import check
 from stormbench.datasets.export.base import Cell
 from stormbench.datasets.folder import FolderImages
-from stormbench.datasets.manifest import Manifest, read_manifest
-from stormbench.errors import DataError
+from stormbench.datasets.manifest import Layout, Manifest, file_digest, list_path, read_manifest
+from stormbench.datasets.provenance import Provenance, read_provenance, signature, spelling
+from stormbench.errors import DataError, InputError
+from stormbench.parallel import Workers
 
-_JOURNAL = ".unfinished"
-_IMAGES_A_SHARD = 32
+JOURNAL = ".unfinished"
 _VERSIONS_OF = ("stormbench", "numpy", "scipy", "opencv-python", "Pillow")
-
-
-@dataclass(frozen=True)
-class GenerateShard:
-    """Decodes each image of a shard once, makes all its cells and writes them; runs in a worker.
-
-    Attributes:
-        images: the data set.
-        pixels: makes the cells.
-        cells: what to make.
-        writer: where they go.
-    """
-
-    images: ImageSet
-    pixels: OnTheFly
-    cells: Sequence[Cell]
-    writer: Writer
-
-    def __call__(self, shard: Shard) -> dict[str, NDArray[Any]]:
-        """Returns ``digests`` of the files, shape ``(cells, images of the shard)``."""
-        digests = np.array([self._image(index) for index in range(shard.start, shard.stop)], dtype="S32")
-        self.writer.settle()
-        return {"digests": digests.T}
-
-    def _image(self, index: int) -> list[str]:
-        clean, key = self.pixels.clean(self.images.read(index)), self.images.keys[index]
-        return [self.writer.write(index, cell, self.pixels.raw(clean, *cell, key)) for cell in self.cells]
+# What users call the formats.
+FORMATS: dict[str, Layout] = {"folders": "folders", "png": "png", "npy": "arrays", "webdataset": "webdataset"}
 
 
 def generate(
@@ -62,15 +35,15 @@ def generate(
     severities: Sequence[int] | None = None,
     limit: int | None = None,
     seed: int = 0,
-    workers: int = 0,
+    workers: Workers = 0,
     skip_broken: bool = False,
+    format: str | None = None,  # noqa: A002
     progress: Progress | None = None,
 ) -> Manifest:
     """Writes the corrupted set of a suite, and continues where an earlier try was interrupted.
 
-    Suites with a JPEG codec go into ImageNet-C's folders, lossless ones into CIFAR-10-C's arrays. The bytes depend on
-    nothing but the images, the suite and the seed: not on the number of workers, nor on interruptions. Cells can be
-    added to a finished set.
+    The bytes depend on nothing but the images, the suite, the seed and the format: not on the number of workers, nor
+    on interruptions. Cells can be added to a finished set, and files that are missing in one are made again.
 
     Args:
         source: a data set, or where it is (``open_images``).
@@ -80,8 +53,10 @@ def generate(
         severities: only these.
         limit: only the first so many images.
         seed: seed of all corruptions.
-        workers: number of worker processes; 0 works in this one.
+        workers: number of worker processes, 0 works in this one; or a cluster.
         skip_broken: leave out images that cannot be decoded, and record which.
+        format: ``folders`` as ImageNet-C (the default where the suite has a JPEG codec), ``npy`` as CIFAR-10-C (the
+            default where it is lossless), ``png`` or ``webdataset``. PNG files and arrays hold what the codec leaves.
         progress: called with the number of images done and the number of all.
 
     Returns:
@@ -96,17 +71,38 @@ def generate(
     images = images if limit is None else images.subset(range(min(limit, len(images))))
     root = Path(out)
     _refuse_own_source(images, root)
-    found = survey(images, workers=workers)
+    _refuse_links(root, suite.cells)
+    about = _look(source, images, root, workers)
+    found = Survey(about.fingerprint, about.broken)
     sound = sound_images(images, found, skip_broken=skip_broken)
-    skipped = [images.keys[index] for index in found.broken]
-    wanted = _manifest(suite, sound, seed=seed, fingerprint=found.fingerprint, skipped=skipped)
-    return _Run(root, suite, sound, wanted).go(workers, progress)
+    wanted = _manifest(suite, sound, _layout(format, suite), seed=seed, about=about, images=images)
+    return _Generation(SetRun(root, sound, wanted), about).go(workers, progress)
 
 
-def _manifest(suite: Suite, images: ImageSet, *, seed: int, fingerprint: str, skipped: list[str]) -> Manifest:
-    arrays = suite.jpeg_quality is None
+def _layout(name: str | None, suite: Suite) -> Layout:
+    if name is None:
+        return "arrays" if suite.jpeg_quality is None else "folders"
+    if name not in FORMATS:
+        raise InputError(f"there is no format {name!r}; there are {', '.join(FORMATS)}")
+    if name == "folders" and suite.jpeg_quality is None:
+        raise InputError(f"{suite.name} is lossless and folders are of JPEG files; choose png, npy or webdataset")
+    return FORMATS[name]
+
+
+def _look(source: str | Path | ImageSet, images: ImageSet, root: Path, workers: Workers) -> Provenance:
+    """What is in the source: from the note of an earlier run where no file has been touched since, else by decoding."""
+    now, note = signature(images), read_provenance(root)
+    if note is not None and now is not None and note.signature == now:
+        return note
+    found = survey(images, workers=workers)
+    return Provenance(source=spelling(source), signature=now, fingerprint=found.fingerprint, broken=found.broken)
+
+
+def _manifest(
+    suite: Suite, sound: ImageSet, layout: Layout, *, seed: int, about: Provenance, images: ImageSet
+) -> Manifest:
     return Manifest(
-        layout="arrays" if arrays else "folders",
+        layout=layout,
         suite=suite.name,
         scale=suite.scale,
         geometry=None if suite.geometry is None else asdict(suite.geometry),
@@ -114,13 +110,14 @@ def _manifest(suite: Suite, images: ImageSet, *, seed: int, fingerprint: str, sk
         seed=seed,
         data=images.name,
         classes=list(images.classes),
-        images=len(images),
-        fingerprint=fingerprint,
-        skipped=skipped,
-        keys=list(images.keys) if arrays else None,
-        severities=list(suite.severities) if arrays else None,
+        images=len(sound),
+        fingerprint=about.fingerprint,
+        skipped=[images.keys[index] for index in about.broken],
+        keys=list(sound.keys) if layout in ("arrays", "webdataset") else None,
+        severities=list(suite.severities) if layout == "arrays" else None,
         versions={library: importlib.metadata.version(library) for library in _VERSIONS_OF},
         cells=suite.cells,
+        lists={},
     )
 
 
@@ -129,51 +126,73 @@ def _refuse_own_source(images: ImageSet, root: Path) -> None:
         raise DataError(f"{root} is in the source {images.root}, whose classes would then be others; write elsewhere")
 
 
+def _refuse_links(root: Path, cells: Sequence[Cell]) -> None:
+    for corruption, severity in cells:
+        for folder in (root / corruption, root / corruption / str(severity)):
+            if folder.is_symlink():
+                raise DataError(f"{folder} is a link, and the set would be written elsewhere; remove it")
+
+
 @dataclass(frozen=True)
-class _Run:
-    """One call of ``generate``."""
+class _Generation:
+    """One call of ``generate``: what is there, what is wanted, and how to come from one to the other."""
 
-    root: Path
-    suite: Suite
-    images: ImageSet
-    wanted: Manifest
+    run: SetRun
+    about: Provenance
 
-    def go(self, workers: int, progress: Progress | None) -> Manifest:
-        there = read_manifest(self.root)
-        if there is not None:
-            refuse_changes(_settings(there), _settings(self.wanted), where=str(self.root))
-        finished = [] if there is None else there.cells
-        cells = [cell for cell in self.wanted.cells if cell not in finished]
-        whole = self.wanted.model_copy(update={"cells": _in_order([*finished, *cells])})
-        journal = Journal(self.root / _JOURNAL, _settings(self.wanted) | {"cells": cells})
-        if cells:
-            self._write(cells, journal, workers, progress)
-            whole.write(self.root)
-        if journal.folder.exists():
+    def go(self, workers: Workers, progress: Progress | None) -> Manifest:
+        there = self._there()
+        cells = self._missing_cells(there)
+        if there is not None and not cells:
+            return self._as_it_should_be(there, workers, progress)
+        journal = Journal(self.run.root / JOURNAL, settings_of(self.run.recipe) | {"cells": cells})
+        if not journal.folder.exists():
+            _refuse_to_overwrite(self.run.writer(cells).targets(cells))
+        with journal.open():
+            there = self._there()  # another process may have finished before we had the lock
+            if cells != self._missing_cells(there):
+                raise DataError(f"another process has just written to {self.run.root}; try again")
+            self.about.write(self.run.root)
+            self.run.write(cells, journal, workers, progress)
+            whole = self._whole(there, cells)
+            whole.write(self.run.root)
             journal.remove()
         return whole
 
-    def _write(self, cells: Sequence[Cell], journal: Journal, workers: int, progress: Progress | None) -> None:
-        pixels = OnTheFly(self.suite.geometry, self.suite.scale, self.suite.jpeg_quality, self.wanted.seed)
-        writer = self._writer(cells, pixels)
-        if not journal.folder.exists():
-            _refuse_to_overwrite(writer.targets(cells))
-        with journal.open():
-            writer.prepare()
-            shards = split(len(self.images), _IMAGES_A_SHARD)
-            task = GenerateShard(self.images, pixels, cells, writer)
-            work_off(task, journal, shards, workers=workers, progress=progress)
-            writer.finish(cells, ((shard.start, journal.read(shard.index)["digests"]) for shard in shards))
+    def _there(self) -> Manifest | None:
+        there = read_manifest(self.run.root)
+        if there is not None:
+            refuse_changes(settings_of(there), settings_of(self.run.recipe), where=str(self.run.root))
+        return there
 
-    def _writer(self, cells: Sequence[Cell], pixels: OnTheFly) -> Writer:
-        if self.suite.jpeg_quality is not None:
-            return FolderWriter(self.root, places(self.images), self.suite.jpeg_quality)
-        shape = pixels.clean(self.images.read(0)).shape
-        return ArrayWriter(self.root, list(dict(cells)), self.suite.severities, self.images.labels, shape)
+    def _missing_cells(self, there: Manifest | None) -> list[Cell]:
+        return [cell for cell in self.run.recipe.cells if there is None or cell not in there.cells]
+
+    def _whole(self, there: Manifest | None, cells: Sequence[Cell]) -> Manifest:
+        lists = {} if there is None else there.lists
+        new = {name: file_digest(list_path(self.run.root, name)) for name in self.run.writer(cells).lists(cells)}
+        all_cells = _in_order([*(() if there is None else there.cells), *cells])
+        return self.run.recipe.model_copy(update={"cells": all_cells, "lists": dict(sorted((lists | new).items()))})
+
+    def _as_it_should_be(self, there: Manifest, workers: Workers, progress: Progress | None) -> Manifest:
+        """A finished set; files that have gone since are made again."""
+        journal = Journal(self.run.root / JOURNAL, {})
+        found = check(self.run.root, there, content=False)
+        if found.damaged_lists:
+            raise DataError(f"{list_path(self.run.root, found.damaged_lists[0])} is missing; remove the set")
+        if found.bad or journal.covers(there.cells):
+            with journal.lock():
+                replace(self.run, recipe=there).mend(found.bad, workers, progress)
+                if journal.covers(there.cells):  # killed when all was done but this
+                    journal.remove()
+        if self.about != read_provenance(self.run.root):
+            self.about.write(self.run.root)
+        return there
 
 
-def _settings(manifest: Manifest) -> dict[str, Any]:
-    return manifest.model_dump(mode="json", exclude={"cells"})
+def settings_of(manifest: Manifest) -> dict[str, Any]:
+    """What must not change while a set grows."""
+    return manifest.model_dump(mode="json", exclude={"cells", "lists"})
 
 
 def _in_order(cells: Sequence[Cell]) -> list[Cell]:

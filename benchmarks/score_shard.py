@@ -17,6 +17,7 @@ from stormbench.datasets.corrupted import CellPixels, Pixels
 from stormbench.errors import DataError, ModelError
 from stormbench.metrics.classification import predict, rank_of_label
 from stormbench.randomness import stream
+from stormbench.timing import spent_on
 
 CellKey = tuple[str, int]
 
@@ -52,7 +53,8 @@ class ScoreShard:
     def __call__(self, shard: Shard) -> dict[str, NDArray[Any]]:
         """Returns ``prediction`` and ``rank``, both of shape ``(cells, images of the shard)``."""
         indices = range(shard.start, shard.stop)
-        clean = [self.pixels.clean(self.images.read(index)) for index in indices]
+        with spent_on("decode"):
+            clean = [self.pixels.clean(self.images.read(index)) for index in indices]
         labels = self.labels[shard.start : shard.stop]
         predictions, ranks = [], []
         for cell in self.cells:
@@ -77,7 +79,7 @@ class ScoreShard:
     def _logits(self, batch: NDArray[np.uint8], cell: CellKey, shard: Shard) -> NDArray[np.float32]:
         if callable(reseed := getattr(self.model, "reseed", None)):
             reseed(int(stream(self.seed, f"defense/{cell[0]}", cell[1], str(shard.start)).integers(2**63)))
-        with torch.inference_mode():
+        with torch.inference_mode(), spent_on("model"):
             images = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2).float().div(255)
             logits: NDArray[np.float32] = self.model(images).float().cpu().numpy()
         if np.isnan(logits).any():

@@ -32,8 +32,9 @@ from stormbench.benchmarks.survey import Progress, Survey, sound_images, survey
 from stormbench.datasets import ImageSet, match_classes, open_images
 from stormbench.datasets.corrupted import CellPixels, OnTheFly
 from stormbench.datasets.released import open_released
-from stormbench.defenses import defend
+from stormbench.defenses import defend, own_weights_digest
 from stormbench.errors import DataError, InputError
+from stormbench.parallel import Workers
 
 CellKey = tuple[str, int]
 _VERSIONS_OF = ("stormbench", "numpy", "scipy", "opencv-python", "Pillow", "torch", "torchvision")
@@ -49,7 +50,7 @@ def score(
     defense: str | None = None,
     limit: int | None = None,
     seed: int = 0,
-    workers: int = 0,
+    workers: Workers = 0,
     batch_size: int = 32,
     device: str = "cpu",
     skip_broken: bool = False,
@@ -69,7 +70,7 @@ def score(
         defense: specification of a defense in front of the model.
         limit: only the first so many images.
         seed: seed of all corruptions and of the defense.
-        workers: number of worker processes; 0 scores in this one.
+        workers: number of worker processes, 0 scores in this one; or a cluster.
         batch_size: images that go through the model at once; also the unit in which an interrupted run continues.
         device: where the model runs.
         skip_broken: leave out images that cannot be decoded, and record which.
@@ -107,7 +108,7 @@ def score(
         model=ModelRecord(
             source=model.source, digest=model.digest, classes=model.num_classes, preprocessing=model.preprocessing
         ),
-        defense=DefenseRecord(spec=defense, seed=seed) if defense else None,
+        defense=defense_record(model, defense, seed),
         data=_data_record(images, sound, found, released_as),
         seed=seed,
         batch_size=batch_size,
@@ -151,6 +152,13 @@ def _check_device(device: str) -> None:
         raise InputError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from None
 
 
+def defense_record(model: nn.Module, defense: str | None, seed: int) -> DefenseRecord | None:
+    """What a result says of the defense in front of a model."""
+    if not defense:
+        return None
+    return DefenseRecord(spec=defense, seed=seed, weights=own_weights_digest(defend(model, defense)))
+
+
 def _build(model: nn.Module, defense: str | None) -> nn.Module:
     return defend(model, defense) if defense else model
 
@@ -164,7 +172,7 @@ def _finished(path: Path, comparable: dict[str, Any]) -> Result:
 
 
 def _score_missing(
-    task: ScoreShard, journal: Journal, shards: Sequence[Shard], workers: int, progress: Progress | None
+    task: ScoreShard, journal: Journal, shards: Sequence[Shard], workers: Workers, progress: Progress | None
 ) -> None:
     threads = torch.get_num_threads()
     try:

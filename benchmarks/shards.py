@@ -2,7 +2,10 @@
 
 import io
 import json
+import logging
 import shutil
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,8 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stormbench import parallel
-from stormbench.errors import ResultError, SettingsChangedError
+from stormbench.errors import BrokenImageError, ResultError, SettingsChangedError
 from stormbench.files import write_whole
+from stormbench.parallel import Workers
+from stormbench.timing import take_spent
+
+logger = logging.getLogger(__name__)
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -65,8 +72,19 @@ class Journal:
             SettingsChangedError: the unfinished run in this folder has other settings; the message says which.
             ResultError: another process is at work on this run.
         """
+        with self.lock():
+            self._check_settings()
+            yield
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keeps other processes out; the system lets them in again when the owner dies.
+
+        Raises:
+            ResultError: another process is at work on this run.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(self.folder / "lock")  # the system releases it when its owner dies
+        lock = filelock.FileLock(self.folder / "lock")
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
@@ -74,8 +92,15 @@ class Journal:
                 f"another process is at work on {self.folder}; wait for it or choose another name"
             ) from None
         with lock:
-            self._check_settings()
             yield
+
+    def covers(self, cells: Sequence[tuple[str, int]]) -> bool:
+        """Whether this is the journal of a run whose cells are all among these."""
+        try:
+            begun = json.loads((self.folder / "settings.json").read_bytes())
+        except FileNotFoundError:
+            return self.folder.exists()
+        return all(tuple(cell) in cells for cell in begun["cells"])
 
     def _check_settings(self) -> None:
         path = self.folder / "settings.json"
@@ -105,33 +130,89 @@ class Journal:
         return self.folder / f"shard-{index:07d}.npz"
 
 
+@dataclass(frozen=True)
+class _Done:
+    """What became of a shard: its arrays, or what is wrong with one of its images; and where the time went."""
+
+    arrays: Arrays | None
+    broken: str
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """A task that tells where its time went, and for which a broken image is no reason to stop the others."""
+
+    task: Callable[[Shard], Arrays]
+
+    def __call__(self, shard: Shard) -> _Done:
+        take_spent()
+        try:
+            return _Done(self.task(shard), "", take_spent())
+        except BrokenImageError as error:
+            return _Done(None, str(error), take_spent())
+
+
 def work_off(
     task: Callable[[Shard], Arrays],
     journal: Journal,
     shards: Sequence[Shard],
     *,
-    workers: int,
+    workers: Workers,
     progress: Callable[[int, int], None] | None,
 ) -> None:
     """Runs a task on the shards that the journal has not, and records each as it is finished.
+
+    At the end a message in the log says how fast it went and where the time was spent.
 
     Args:
         task: a callable that can be pickled.
         journal: open.
         shards: all of the run.
-        workers: number of worker processes.
+        workers: number of worker processes, or a cluster.
         progress: called with the number of images done and the number of all.
+
+    Raises:
+        BrokenImageError: an image could not be decoded; everything but its shard is done.
     """
     finished = journal.finished()
     missing = [shard for shard in shards if shard.index not in finished]
     total = sum(map(len, shards))
-    done = total - sum(map(len, missing))
+    before = done = total - sum(map(len, missing))
     report = progress or (lambda done, total: None)  # noqa: ARG005
     report(done, total)
-    for shard, arrays in parallel.run(task, missing, workers=workers):
-        journal.record(shard, arrays)
+    broken, seconds, begun = [], Counter[str](), time.perf_counter()
+    for shard, outcome in parallel.run(_Watched(task), missing, workers=workers):
+        seconds.update(outcome.seconds)
+        if outcome.arrays is None:
+            broken.append(outcome.broken)
+            continue
+        journal.record(shard, outcome.arrays)
         done += len(shard)
         report(done, total)
+    if broken:
+        raise BrokenImageError(
+            "; ".join(["images have changed or gone since the run began, all others are done", *broken])
+        )
+    if done > before:
+        logger.info(throughput(done - before, time.perf_counter() - begun, seconds))
+
+
+def throughput(images: int, wall: float, seconds: Mapping[str, float]) -> str:
+    """One line on how fast a run was and where its time went.
+
+    Args:
+        images: how many.
+        wall: how long it took, in seconds.
+        seconds: spent by all workers, by kind of work.
+
+    Example:
+        >>> throughput(200, 10.0, {"decode": 4.0, "corrupt": 12.0})
+        '200 images in 10.0 s: 20.0 images/s; decode 25 %, corrupt 75 %'
+    """
+    whole = sum(seconds.values())
+    shares = ", ".join(f"{what} {100 * spent / whole:.0f} %" for what, spent in seconds.items())
+    return f"{images} images in {wall:.1f} s: {images / max(wall, 1e-9):.1f} images/s{f'; {shares}' if shares else ''}"
 
 
 def npz(arrays: Arrays) -> bytes:

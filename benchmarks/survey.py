@@ -8,6 +8,7 @@ from stormbench import parallel
 from stormbench.benchmarks.shards import Shard, split
 from stormbench.datasets import ImageSet
 from stormbench.errors import BrokenImageError, DataError
+from stormbench.parallel import Dask, Workers
 
 Progress = Callable[[int, int], None]
 
@@ -46,17 +47,17 @@ class _SurveyShard:
         return self.images.digest(index), ""
 
 
-def survey(images: ImageSet, *, workers: int, progress: Progress | None = None) -> Survey:
+def survey(images: ImageSet, *, workers: Workers, progress: Progress | None = None) -> Survey:
     """Decodes every image once and takes the data set's fingerprint.
 
     Args:
         images: the data set.
-        workers: number of worker processes.
+        workers: number of worker processes, or a cluster.
         progress: called with the number of images done and the number of all.
     """
     found: dict[int, list[tuple[str, str]]] = {}
     done = 0
-    workers = workers if len(images) >= _WORTH_WORKERS else 0
+    workers = workers if isinstance(workers, Dask) or len(images) >= _WORTH_WORKERS else 0
     for shard, looks in parallel.run(_SurveyShard(images), split(len(images), _SHARD), workers=workers):
         found[shard.start] = looks
         done += len(shard)

@@ -1,14 +1,15 @@
 """Files are written whole or not at all."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write_whole(path: Path, content: bytes, *, durable: bool = False) -> None:
     """Writes a temporary file beside ``path`` and renames it, so that no reader ever sees half a file.
-
-    The temporary name depends on ``path`` alone: what a killed process left behind is overwritten by the next try.
 
     Args:
         path: where the file goes; its folder is made if missing.
@@ -18,15 +19,35 @@ def write_whole(path: Path, content: bytes, *, durable: bool = False) -> None:
     Raises:
         OSError: the disk is full, the folder is read-only, ...: ``path`` is then as it was before.
     """
+    with new_whole(path, durable=durable) as file:
+        file.write(content)
+
+
+@contextmanager
+def new_whole(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
+    """A file that appears under its name when its block ends, and not at all where the block fails.
+
+    The temporary name depends on ``path`` alone: what a killed process left behind is overwritten by the next try.
+
+    Args:
+        path: where the file goes; its folder is made if missing.
+        durable: also wait until the disk has it.
+
+    Raises:
+        OSError: as for ``write_whole``.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{blake2b(os.fsencode(path.name), digest_size=8).hexdigest()}.tmp")
     try:
         with temporary.open("wb") as file:
-            file.write(content)
+            yield file
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):  # what went wrong before is the news
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:  # a full disk does not say where
+            raise OSError(error.errno, error.strerror, str(path)) from None
         raise

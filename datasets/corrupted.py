@@ -11,6 +11,7 @@ from PIL import Image
 from stormbench.corruptions import corrupt
 from stormbench.datasets.geometry import Geometry
 from stormbench.randomness import stream
+from stormbench.timing import spent_on
 
 Pixels = NDArray[np.uint8]
 
@@ -47,12 +48,15 @@ class OnTheFly:
 
     def raw(self, clean: Pixels, corruption: str, severity: int, key: str) -> Pixels:
         """The corrupted image before any encoding."""
-        return corrupt(clean, corruption, severity, scale=self.scale, rng=stream(self.seed, corruption, severity, key))
+        with spent_on("corrupt"):
+            rng = stream(self.seed, corruption, severity, key)
+            return corrupt(clean, corruption, severity, scale=self.scale, rng=rng)
 
     def corrupted(self, clean: Pixels, corruption: str, severity: int, key: str) -> Pixels:
         """Corrupts, and sends the image through the published set's codec."""
         pixels = self.raw(clean, corruption, severity, key)
-        return pixels if self.jpeg_quality is None else jpeg_round_trip(pixels, self.jpeg_quality)
+        with spent_on("encode"):
+            return pixels if self.jpeg_quality is None else jpeg_round_trip(pixels, self.jpeg_quality)
 
 
 def clean_pixels(image: Image.Image, geometry: Geometry | None) -> Pixels:

@@ -1,7 +1,15 @@
-"""What a generated set says about itself, so that it can be continued, added to, and scored without doubt."""
+"""What a generated set says about itself, so that it can be continued, verified, mended, and scored without doubt.
 
-from pathlib import Path
-from typing import Any, Literal
+``manifest.json`` tells how the set was made. ``files/*.jsonl`` list what is in it, a line a file: its path, its size
+and its digest. There may be millions of lines: they are written shard by shard and never held all at once.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -10,6 +18,8 @@ from stormbench.errors import DataError
 from stormbench.files import write_whole
 
 FILE = "manifest.json"
+LISTS = "files"
+Layout = Literal["folders", "png", "arrays", "webdataset"]
 
 
 class Manifest(BaseModel):
@@ -17,7 +27,8 @@ class Manifest(BaseModel):
 
     Attributes:
         schema_version: of this file.
-        layout: ``folders`` as ImageNet-C, ``arrays`` as CIFAR-10-C.
+        layout: ``folders`` as ImageNet-C, ``png`` the same with PNG files only, ``arrays`` as CIFAR-10-C,
+            ``webdataset`` tar files.
         suite: name of the suite.
         scale: column of the severity tables.
         geometry: resize and crop; None where images were taken as they are.
@@ -28,16 +39,17 @@ class Manifest(BaseModel):
         images: how many were corrupted.
         fingerprint: of the source's images and labels.
         skipped: images that could not be decoded.
-        keys: identity of each row, for arrays.
+        keys: identity of each image, where files do not have their names.
         severities: the blocks of each array, for arrays.
         versions: of the libraries that make pixels.
         cells: corruptions and severities that are there.
+        lists: digest of each list of files, by its name.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    schema_version: Literal[1] = 1
-    layout: Literal["folders", "arrays"]
+    schema_version: Literal[2] = 2
+    layout: Layout
     suite: str
     scale: str
     geometry: dict[str, Any] | None
@@ -52,6 +64,7 @@ class Manifest(BaseModel):
     severities: list[int] | None
     versions: dict[str, str]
     cells: list[tuple[str, int]]
+    lists: dict[str, str]
 
     @property
     def digest(self) -> str:
@@ -76,3 +89,81 @@ def read_manifest(root: Path) -> Manifest | None:
         return None
     except (OSError, ValidationError) as error:
         raise DataError(f"{path} is not a manifest of stormbench: {str(error).splitlines()[0]}") from None
+
+
+class Entry(NamedTuple):
+    """One file of a set.
+
+    Attributes:
+        path: below the set's folder, with forward slashes.
+        size: in bytes.
+        digest: BLAKE2b (16 bytes, hexadecimal) of its content.
+    """
+
+    path: str
+    size: int
+    digest: str
+
+
+def entry_of(root: Path, path: str) -> Entry:
+    """Measures a file of a set."""
+    file = root / path
+    return Entry(path, file.stat().st_size, file_digest(file))
+
+
+def file_digest(path: Path) -> str:
+    """The digest of a file's content, which is never held whole."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def lines(entries: Iterable[Entry]) -> bytes:
+    """Entries as lines of a list."""
+    return "".join(f"{json.dumps(entry)}\n" for entry in entries).encode()
+
+
+def list_path(root: Path, name: str) -> Path:
+    """Where the list of that name lies in a set."""
+    return root / LISTS / f"{name}.jsonl"
+
+
+def write_lists(root: Path, names: Sequence[str], parts: Iterable[Sequence[bytes]]) -> None:
+    """Writes several lists at the same time.
+
+    Args:
+        root: the set's folder.
+        names: of the lists.
+        parts: the next lines of each list, again and again.
+    """
+    paths = [list_path(root, name) for name in names]
+    growing = [path.with_name(f".{path.name}.tmp") for path in paths]
+    (root / LISTS).mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        files = [stack.enter_context(path.open("wb")) for path in growing]
+        for part in parts:
+            for file, more in zip(files, part, strict=True):
+                file.write(more)
+    for unfinished, path in zip(growing, paths, strict=True):
+        unfinished.replace(path)
+
+
+def read_list(root: Path, name: str) -> Iterator[Entry]:
+    """The entries of a list, one after the other.
+
+    Raises:
+        DataError: the list is missing or damaged, or a path in it leads out of the set.
+    """
+    path = list_path(root, name)
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                entry = Entry(*json.loads(line))
+                if not (isinstance(entry.path, str) and isinstance(entry.size, int) and isinstance(entry.digest, str)):
+                    raise ValueError("a line is no [path, size, digest]")
+                if PurePosixPath(entry.path).is_absolute() or ".." in PurePosixPath(entry.path).parts:
+                    raise ValueError(f"{entry.path!r} leads out of the set")
+                yield entry
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing; generate the set again") from None
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(f"{path} is no list of files of stormbench: {error}") from None

@@ -12,9 +12,11 @@ from stormbench.datasets.arrays import NpyFile, StoredImages
 from stormbench.datasets.corrupted import Pixels, clean_pixels
 from stormbench.datasets.export.base import Cell
 from stormbench.datasets.export.folders import places
+from stormbench.datasets.export.tars import image_extension, member_name, tar_name
 from stormbench.datasets.geometry import Geometry
 from stormbench.datasets.images import ImageSet, read_image
 from stormbench.datasets.manifest import Manifest, read_manifest
+from stormbench.datasets.tars import read_tarred_image
 from stormbench.errors import DataError
 
 _SEVERITIES = (1, 2, 3, 4, 5)
@@ -99,7 +101,49 @@ class ReleasedArrays:
         return self.root / f"{corruption}.npy"
 
 
-Released = ReleasedFolders | ReleasedArrays
+@dataclass(frozen=True)
+class ReleasedTars:
+    """``<corruption>/<severity>/<number>.tar``, as WebDataset.
+
+    Tars are never unpacked: the bytes of one regular file of one expected name are read where they lie, so that nothing
+    a tar says can lead out of its folder.
+
+    Attributes:
+        root: the folder with the corruptions.
+        geometry: how clean images, which come from the source, are prepared.
+        positions: of each image in the set, by key.
+        extension: of the image files.
+    """
+
+    root: Path
+    geometry: Geometry | None
+    positions: Mapping[str, int] = field(repr=False)
+    extension: str
+
+    def clean(self, image: Image.Image) -> Pixels:
+        """A source image as the benchmark sees it."""
+        return clean_pixels(image, self.geometry)
+
+    def corrupted(self, clean: Pixels, corruption: str, severity: int, key: str) -> Pixels:
+        """Reads the file of an image in a cell.
+
+        Raises:
+            BrokenImageError: its tar is missing or damaged, or has no such image that can be decoded.
+            DataError: it has not the size of the clean image.
+        """
+        position = self.positions[key]
+        path = self.root / corruption / str(severity) / tar_name(position)
+        pixels = np.asarray(read_tarred_image(path, member_name(position, self.extension)))
+        return _same_size(pixels, clean, path)
+
+    def missing(self, cells: Sequence[Cell]) -> list[Path]:
+        """The tars that are not there."""
+        names = sorted({tar_name(position) for position in self.positions.values()})
+        paths = [self.root / corruption / str(severity) / name for corruption, severity in cells for name in names]
+        return [path for path in paths if not path.is_file()]
+
+
+Released = ReleasedFolders | ReleasedArrays | ReleasedTars
 
 
 def open_released(
@@ -122,17 +166,23 @@ def open_released(
         DataError: it is no corrupted set, it lacks cells, or it was not made of these images.
     """
     manifest = read_manifest(root)
-    arrays = any(root.glob("*.npy")) if manifest is None else manifest.layout == "arrays"
-    released: Released = (
-        ReleasedArrays(root, geometry, _rows(root, images, manifest), _severities(manifest))
-        if arrays
-        else ReleasedFolders(root, geometry, dict(zip(images.keys, places(images), strict=True)))
-    )
+    released = _opened(root, images, geometry, manifest)
     if missing := released.missing(cells):
         named = ", ".join(str(path.relative_to(root)) for path in missing[:_NAMED_AT_MOST])
         more = ", ..." if len(missing) > _NAMED_AT_MOST else ""
         raise DataError(f"the corrupted set {root} lacks {named}{more}; choose other cells or images, or generate them")
     return released, manifest
+
+
+def _opened(root: Path, images: ImageSet, geometry: Geometry | None, manifest: Manifest | None) -> Released:
+    layout = manifest.layout if manifest else "arrays" if any(root.glob("*.npy")) else "folders"
+    if layout == "arrays":
+        return ReleasedArrays(root, geometry, _rows(root, images, manifest), _severities(manifest))
+    if layout == "webdataset":
+        extension = image_extension(manifest.jpeg_quality if manifest else None)
+        return ReleasedTars(root, geometry, _rows(root, images, manifest) or {}, extension)
+    suffix = ".png" if layout == "png" else None
+    return ReleasedFolders(root, geometry, dict(zip(images.keys, places(images, suffix), strict=True)))
 
 
 def _severities(manifest: Manifest | None) -> Sequence[int]:

@@ -1,9 +1,9 @@
 """CIFAR-10-C's layout: ``<corruption>.npy`` with the severities one after the other, and ``labels.npy``."""
 
-import hashlib
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,16 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stormbench.datasets.corrupted import Pixels
-from stormbench.datasets.export.base import Cell, checksum_list
+from stormbench.datasets.export.base import Cell, Origin
+from stormbench.datasets.export.encoding import through_codec
+from stormbench.datasets.manifest import Entry, entry_of, lines, write_lists
 from stormbench.errors import DataError
 from stormbench.files import write_whole
+from stormbench.timing import spent_on
 
 LABELS = "labels.npy"
 
 
 @dataclass(frozen=True)
 class ArrayWriter:
-    """One array for each corruption, uint8 ``(severities * N, H, W, 3)``, severity by severity; lossless.
+    """One array for each corruption, uint8 ``(severities * N, H, W, 3)``, severity by severity.
 
     The arrays fill up under temporary names and get their own when all rows are there.
 
@@ -30,6 +33,7 @@ class ArrayWriter:
         severities: in the order of the blocks.
         labels: each image's class, ``(N,)``; written once for each block, as uint8 where that suffices.
         shape: of every image, ``(H, W, 3)``.
+        quality: of the suite's JPEG codec; None where it is lossless. Rows are what the codec leaves.
     """
 
     root: Path
@@ -37,6 +41,8 @@ class ArrayWriter:
     severities: Sequence[int]
     labels: NDArray[np.int64] = field(repr=False)
     shape: tuple[int, ...]
+    quality: int | None = None
+    images_a_shard: int = 32
 
     def targets(self, cells: Sequence[Cell]) -> list[Path]:
         """The arrays."""
@@ -47,39 +53,56 @@ class ArrayWriter:
         self.root.mkdir(parents=True, exist_ok=True)
         header = self._header()
         for corruption in self.corruptions:
-            growing = self._growing(corruption)
+            growing = self.growing(corruption)
             if not growing.exists() and not self._final(corruption).exists():
                 new = growing.with_suffix(".new")
                 new.write_bytes(header)
                 os.truncate(new, len(header) + self._rows * self._row_bytes)
                 new.replace(growing)
 
-    def write(self, position: int, cell: Cell, pixels: Pixels) -> str:
+    @contextmanager
+    def batch(self, start: int, cells: Sequence[Cell]) -> Iterator["RowBatch"]:  # noqa: ARG002
+        """Rows are written one by one; leaving waits until the disk has them."""
+        yield RowBatch(self)
+        for corruption in dict(cells):
+            with self.growing(corruption).open("r+b") as file:
+                os.fsync(file.fileno())
+
+    def write_row(self, position: int, cell: Cell, pixels: Pixels) -> None:
         """Writes one row."""
         if pixels.shape != self.shape:
             raise DataError(f"image {position} is {pixels.shape}, the first one {self.shape}; arrays need one size")
         corruption, severity = cell
         row = self.severities.index(severity) * len(self.labels) + position
-        with self._growing(corruption).open("r+b") as file:
+        with spent_on("encode"), self.growing(corruption).open("r+b") as file:
             file.seek(len(self._header()) + row * self._row_bytes)
-            file.write(pixels.tobytes())
-        return ""
+            file.write(through_codec(pixels, self.quality).tobytes())
 
-    def settle(self) -> None:
-        """Waits until the disk has the rows."""
-        for corruption in self.corruptions:
-            with self._growing(corruption).open("r+b") as file:
-                os.fsync(file.fileno())
-
-    def finish(self, cells: Sequence[Cell], digests: Iterable[tuple[int, NDArray[np.bytes_]]]) -> None:  # noqa: ARG002
-        """Renames the arrays, writes the labels and lists the checksums, one list a file."""
-        for corruption in self.corruptions:
-            if self._growing(corruption).exists():
-                self._growing(corruption).replace(self._final(corruption))
+    def finish(self, cells: Sequence[Cell]) -> None:
+        """Renames the arrays and writes the labels."""
+        for corruption in dict(cells):
+            if self.growing(corruption).exists():
+                self.growing(corruption).replace(self._final(corruption))
         kind = np.uint8 if self.labels.max() < 256 else np.int64
         write_whole(self.root / LABELS, _npy(np.tile(self.labels.astype(kind), len(self.severities))))
-        for path in (*map(self._final, self.corruptions), self.root / LABELS):
-            write_whole(checksum_list(self.root, path.stem), f"{_digest(path)}  {path.name}\n".encode())
+
+    def list_files(self, cells: Sequence[Cell], parts: Iterable[Sequence[bytes]]) -> None:  # noqa: ARG002
+        """One list a file; batches have no files of their own."""
+        for name in self.lists(cells):
+            write_lists(self.root, [name], [[lines([entry_of(self.root, f"{name}.npy")])]])
+
+    def lists(self, cells: Sequence[Cell]) -> list[str]:
+        """One for each array, and one for the labels."""
+        return [*dict(cells), Path(LABELS).stem]
+
+    def origin(self, path: str) -> Origin:
+        """All images at all severities of one corruption."""
+        if path == LABELS:
+            return Origin(0, 0)
+        name = path.removesuffix(".npy")
+        if name not in self.corruptions:
+            raise KeyError(path)
+        return Origin(0, len(self.labels), tuple((name, severity) for severity in self.severities))
 
     @property
     def _rows(self) -> int:
@@ -98,13 +121,24 @@ class ArrayWriter:
     def _final(self, corruption: str) -> Path:
         return self.root / f"{corruption}.npy"
 
-    def _growing(self, corruption: str) -> Path:
+    def growing(self, corruption: str) -> Path:
+        """Where an array is until it is finished."""
         return self.root / f".{corruption}.part"
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+@dataclass(frozen=True)
+class RowBatch:
+    """Images that become rows of arrays."""
+
+    writer: ArrayWriter
+
+    def write(self, position: int, cell: Cell, pixels: Pixels) -> None:
+        """Writes one row."""
+        self.writer.write_row(position, cell, pixels)
+
+    def entries(self) -> Mapping[Cell, Sequence[Entry]]:
+        """None: rows are not files."""
+        return {}
 
 
 def _npy(array: NDArray[np.uint8 | np.int64]) -> bytes:

@@ -1,31 +1,36 @@
 """What writes a corrupted set."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from stormbench.datasets.corrupted import Pixels
+from stormbench.datasets.manifest import Entry
 
 Cell = tuple[str, int]
 
 
-class Writer(Protocol):
-    """Puts corrupted images where a layout wants them.
+@dataclass(frozen=True)
+class Origin:
+    """What has to be done to make a file again.
 
-    Workers write and settle; the process that leads them prepares and finishes. Doing any of it again gives the same
-    bytes again, so that work which was interrupted can simply be repeated.
+    Attributes:
+        start: position of the first image that is in it.
+        stop: of the first one after it that is not.
+        cells: the cells that are in it; none where a file has no pixels.
     """
 
-    def targets(self, cells: Sequence[Cell]) -> list[Path]:
-        """What these cells will be kept in; it must not be there when a new set is begun."""
+    start: int
+    stop: int
+    cells: tuple[Cell, ...] = field(default=())
 
-    def prepare(self) -> None:
-        """Before any worker writes, also when an interrupted run continues."""
 
-    def write(self, position: int, cell: Cell, pixels: Pixels) -> str:
+class Batch(Protocol):
+    """Some images on their way to the disk."""
+
+    def write(self, position: int, cell: Cell, pixels: Pixels) -> None:
         """Stores one image.
 
         Args:
@@ -33,25 +38,69 @@ class Writer(Protocol):
             cell: corruption and severity.
             pixels: before any encoding, ``(H, W, 3)``.
 
-        Returns:
-            The digest of the file that was written, or an empty text where a file holds many images.
-
         Raises:
             DataError: the layout cannot hold this image.
         """
 
-    def settle(self) -> None:
-        """After each shard."""
+    def entries(self) -> Mapping[Cell, Sequence[Entry]]:
+        """The files that hold these images and no others; asked for when the disk has them."""
 
-    def finish(self, cells: Sequence[Cell], digests: Iterable[tuple[int, NDArray[np.bytes_]]]) -> None:
-        """After the last shard: gives files their final names and lists their checksums.
+
+class Writer(Protocol):
+    """Puts corrupted images where a layout wants them.
+
+    Workers write batches; the process that leads them prepares and finishes. Doing any of it again gives the same
+    bytes again, so that work which was interrupted can simply be repeated.
+    """
+
+    @property
+    def images_a_shard(self) -> int:
+        """How many images a batch holds; the last one may be smaller."""
+
+    def targets(self, cells: Sequence[Cell]) -> list[Path]:
+        """What these cells will be kept in; it must not be there when a new set is begun."""
+
+    def prepare(self) -> None:
+        """Before any worker writes, also when an interrupted run continues."""
+
+    def batch(self, start: int, cells: Sequence[Cell]) -> AbstractContextManager[Batch]:
+        """Begins to write the images from a position on, in these cells; on leaving, all is on its way to the disk."""
+
+    def finish(self, cells: Sequence[Cell]) -> None:
+        """After the last batch: gives files their final names."""
+
+    def list_files(self, cells: Sequence[Cell], parts: Iterable[Sequence[bytes]]) -> None:
+        """Lists the files of a finished set.
 
         Args:
             cells: what was written.
-            digests: for each shard, in order, its first position and what ``write`` returned, ``(cells, images)``.
+            parts: for each batch, in order, the list's lines of each cell.
+        """
+
+    def lists(self, cells: Sequence[Cell]) -> list[str]:
+        """The names of the lists that the files of these cells are in."""
+
+    def origin(self, path: str) -> Origin:
+        """What has to be done to make a file again.
+
+        Raises:
+            KeyError: this is no file of this set.
         """
 
 
-def checksum_list(root: Path, about: str) -> Path:
-    """The list of checksums of some files of a set, in the form that ``b2sum -c`` reads in the set's folder."""
-    return root / "checksums" / f"{about}.txt"
+def cell_list(cell: Cell) -> str:
+    """The name of the list of a cell's files, where each cell has files of its own."""
+    return f"{cell[0]}-{cell[1]}"
+
+
+def cell_of(path: str) -> tuple[Cell, str]:
+    """The cell that a file in ``<corruption>/<severity>/`` belongs to, and its path in there.
+
+    Raises:
+        KeyError: the path has no such form.
+    """
+    corruption, _, rest = path.partition("/")
+    severity, _, place = rest.partition("/")
+    if not (place and severity.isdecimal()):
+        raise KeyError(path)
+    return (corruption, int(severity)), place

@@ -1,48 +1,42 @@
 """ImageNet-C's layout: ``<corruption>/<severity>/<class>/<file>``."""
 
-import io
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
-from stormbench.datasets.corrupted import Pixels, jpeg_bytes, jpeg_round_trip
-from stormbench.datasets.export.base import Cell, checksum_list
+from stormbench.datasets.corrupted import Pixels
+from stormbench.datasets.export.base import Cell, Origin, cell_list, cell_of
+from stormbench.datasets.export.encoding import encoded
 from stormbench.datasets.images import ImageSet, digest_of
+from stormbench.datasets.manifest import Entry, write_lists
 from stormbench.errors import DataError
 from stormbench.files import write_whole
 
-_JPEG = (".jpg", ".jpeg")
-# How Pillow stores pixels in a file of this kind without changing them.
-_LOSSLESS: dict[str, dict[str, Any]] = {
-    ".png": {"format": "PNG"},
-    ".bmp": {"format": "BMP"},
-    ".ppm": {"format": "PPM"},
-    ".pgm": {"format": "PPM"},
-    ".tif": {"format": "TIFF"},
-    ".tiff": {"format": "TIFF"},
-    ".webp": {"format": "WEBP", "lossless": True},
-}
 
-
-def places(images: ImageSet) -> list[str]:
+def places(images: ImageSet, suffix: str | None = None) -> list[str]:
     """The path of each image below ``<corruption>/<severity>/``: its own in a tree, else ``<class>/<key>.JPEG``.
 
+    Args:
+        images: the data set.
+        suffix: of all files, instead of their own.
+
     Raises:
-        DataError: a class name of the data would lead out of the folder.
+        DataError: a class name of the data would lead out of the folder, or two images would get the same name.
     """
     found = [
         key if "/" in key else f"{images.classes[label]}/{key}.JPEG"
         for key, label in zip(images.keys, images.labels, strict=True)
     ]
+    found = found if suffix is None else [f"{place.rpartition('.')[0]}{suffix}" for place in found]
     for place in found:
         if PurePosixPath(place).is_absolute() or ".." in PurePosixPath(place).parts:
             raise DataError(f"{images.name} would be written to {place!r}, out of its folder; rename its classes")
+    if len(set(found)) < len(found):
+        ((twice, _),) = Counter(found).most_common(1)
+        raise DataError(f"several images of {images.name} would be written to {twice!r}; rename all but one")
     return found
 
 
@@ -50,18 +44,16 @@ def places(images: ImageSet) -> list[str]:
 class FolderWriter:
     """One file for each image, under its own name.
 
-    Every image goes through the suite's JPEG codec. Files whose names say JPEG are written by it, byte for byte as
-    Pillow does with ``optimize``; other kinds of files store, without loss, what the codec leaves.
-
     Attributes:
         root: where the set goes.
-        places: the path of each image below its cell's folder.
-        quality: of the JPEG codec.
+        places: the path of each image below its cell's folder; its suffix says what kind of file it is.
+        quality: of the suite's JPEG codec; None where it is lossless.
     """
 
     root: Path
     places: Sequence[str] = field(repr=False)
-    quality: int
+    quality: int | None
+    images_a_shard: int = 32
 
     def targets(self, cells: Sequence[Cell]) -> list[Path]:
         """The cells' folders."""
@@ -70,34 +62,51 @@ class FolderWriter:
     def prepare(self) -> None:
         """Nothing: folders are made as files need them."""
 
-    def write(self, position: int, cell: Cell, pixels: Pixels) -> str:
-        """Writes one file and returns its digest."""
-        corruption, severity = cell
-        path = self.root / corruption / str(severity) / self.places[position]
-        content = self._encoded(path.suffix.lower(), pixels)
-        write_whole(path, content)
-        return digest_of(content)
+    @contextmanager
+    def batch(self, start: int, cells: Sequence[Cell]) -> Iterator["FileBatch"]:  # noqa: ARG002
+        """Files are written one by one.
 
-    def _encoded(self, suffix: str, pixels: Pixels) -> bytes:
-        if suffix in _JPEG:
-            return jpeg_bytes(pixels, self.quality)
-        buffer = io.BytesIO()
-        Image.fromarray(jpeg_round_trip(pixels, self.quality)).save(buffer, **_LOSSLESS[suffix])
-        return buffer.getvalue()
+        Waiting for the disk once a file would take longer than making them; their digests are recorded.
+        """
+        yield FileBatch(self, {cell: [] for cell in cells})
 
-    def settle(self) -> None:
-        """Nothing: waiting for the disk once a file would take longer than making them; their digests are recorded."""
+    def finish(self, cells: Sequence[Cell]) -> None:
+        """Nothing: every file has its own name from the start."""
 
-    def finish(self, cells: Sequence[Cell], digests: Iterable[tuple[int, NDArray[np.bytes_]]]) -> None:
-        """Lists the checksums, one list a cell, without ever holding them all."""
-        lists = [checksum_list(self.root, f"{corruption}-{severity}") for corruption, severity in cells]
-        growing = [path.with_name(f".{path.name}.tmp") for path in lists]
-        growing[0].parent.mkdir(exist_ok=True)
-        with ExitStack() as stack:
-            files = [stack.enter_context(path.open("w", errors="surrogateescape")) for path in growing]
-            for start, of_shard in digests:
-                for file, (corruption, severity), row in zip(files, cells, of_shard, strict=True):
-                    for position, digest in enumerate(row, start):
-                        file.write(f"{digest.decode()}  {corruption}/{severity}/{self.places[position]}\n")
-        for unfinished, path in zip(growing, lists, strict=True):
-            unfinished.replace(path)
+    def list_files(self, cells: Sequence[Cell], parts: Iterable[Sequence[bytes]]) -> None:
+        """Writes one list a cell."""
+        write_lists(self.root, self.lists(cells), parts)
+
+    def lists(self, cells: Sequence[Cell]) -> list[str]:
+        """One for each cell."""
+        return [cell_list(cell) for cell in cells]
+
+    def origin(self, path: str) -> Origin:
+        """One image in one cell."""
+        cell, place = cell_of(path)
+        position = self._positions[place]
+        return Origin(position, position + 1, (cell,))
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {place: position for position, place in enumerate(self.places)}
+
+
+@dataclass(frozen=True)
+class FileBatch:
+    """Images that become files of their own."""
+
+    writer: FolderWriter
+    written: dict[Cell, list[Entry]]
+
+    def write(self, position: int, cell: Cell, pixels: Pixels) -> None:
+        """Writes one file."""
+        place = self.writer.places[position]
+        path = f"{cell[0]}/{cell[1]}/{place}"
+        content = encoded(PurePosixPath(place).suffix, pixels, self.writer.quality)
+        write_whole(self.writer.root / path, content)
+        self.written[cell].append(Entry(path, len(content), digest_of(content)))
+
+    def entries(self) -> Mapping[Cell, Sequence[Entry]]:
+        """What was written."""
+        return self.written

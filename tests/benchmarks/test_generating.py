@@ -22,7 +22,8 @@ from stormbench.benchmarks.suites import SUITES, Suite
 from stormbench.corruptions import corrupt
 from stormbench.datasets import Geometry, open_images
 from stormbench.datasets.corrupted import jpeg_round_trip
-from stormbench.datasets.manifest import read_manifest
+from stormbench.datasets.manifest import read_list, read_manifest
+from stormbench.datasets.provenance import SOURCE
 from stormbench.errors import BrokenImageError, DataError, SettingsChangedError, UnknownNameError
 from stormbench.randomness import stream
 
@@ -45,10 +46,11 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def files_in(root: Path) -> dict[str, str]:
+    """All files by their digest, but for the note on where the images lay."""
     return {
         path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(root.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.name != SOURCE
     }
 
 
@@ -64,7 +66,7 @@ def test_folders_are_those_of_imagenet_c(source: Path, tmp_path: Path) -> None:
     keys = open_images(source).keys
     expected = {f"{name}/{severity}/{key}" for name in FEW for severity in (1, 5) for key in keys}
     written = files_in(tmp_path / "out").keys()
-    assert {path for path in written if not path.startswith("checksums/")} == expected | {"manifest.json"}
+    assert {path for path in written if not path.startswith("files/")} == expected | {"manifest.json"}
 
 
 def test_jpeg_files_are_what_pillow_saves_at_quality_85(source: Path, tmp_path: Path) -> None:
@@ -113,7 +115,8 @@ def test_arrays_are_those_of_cifar_10_c(tmp_path: Path) -> None:
         "brightness.npy",
         "labels.npy",
         "manifest.json",
-        "checksums",
+        "files",
+        SOURCE,
     }
     assert manifest == read_manifest(tmp_path)
 
@@ -124,13 +127,16 @@ def test_arrays_need_one_size(source: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("suite", "checked"), [(SMALL_JPEG, 16 * 2 * 2), ("cifar-c", 3)])
-def test_checksums_are_right(source: Path, tmp_path: Path, suite: str | Suite, checked: int) -> None:
+def test_every_file_is_listed_with_its_size_and_digest(
+    source: Path, tmp_path: Path, suite: str | Suite, checked: int
+) -> None:
     data = "digits" if suite == "cifar-c" else source
-    generate(data, tmp_path / "out", suite, corruptions=FEW, severities=[1, 2], limit=16)
-    lines = [line for path in (tmp_path / "out/checksums").iterdir() for line in path.read_text().splitlines()]
-    assert len(lines) == checked
-    for digest, path in (line.split("  ") for line in lines):
-        assert hashlib.blake2b((tmp_path / "out" / path).read_bytes(), digest_size=16).hexdigest() == digest
+    manifest = generate(data, tmp_path / "out", suite, corruptions=FEW, severities=[1, 2], limit=16)
+    entries = [entry for name in manifest.lists for entry in read_list(tmp_path / "out", name)]
+    assert len(entries) == checked
+    for entry in entries:
+        content = (tmp_path / "out" / entry.path).read_bytes()
+        assert (len(content), hashlib.blake2b(content, digest_size=16).hexdigest()) == (entry.size, entry.digest)
 
 
 # The same bytes, however they came about

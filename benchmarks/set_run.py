@@ -1,0 +1,155 @@
+"""One set on its way to the disk: writes its cells, shard by shard, and makes single files of it again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stormbench import parallel
+from stormbench.benchmarks.shards import Journal, Shard, split, work_off
+from stormbench.benchmarks.survey import Progress
+from stormbench.datasets import Geometry, ImageSet
+from stormbench.datasets.corrupted import OnTheFly
+from stormbench.datasets.export import ArrayWriter, FolderWriter, TarWriter, Writer, places
+from stormbench.datasets.export.base import Cell, Origin
+from stormbench.datasets.manifest import Entry, Manifest, entry_of, lines
+from stormbench.errors import DataError
+from stormbench.parallel import Workers
+from stormbench.timing import spent_on
+
+
+@dataclass(frozen=True)
+class GenerateShard:
+    """Decodes each image of a shard once, makes all its cells and writes them; runs in a worker.
+
+    Attributes:
+        images: the data set.
+        pixels: makes the cells.
+        cells: what to make.
+        writer: where they go.
+    """
+
+    images: ImageSet
+    pixels: OnTheFly
+    cells: Sequence[Cell]
+    writer: Writer
+
+    def __call__(self, shard: Shard) -> dict[str, NDArray[Any]]:
+        """Returns ``lines``, those of all cells' lists as bytes, and ``ends``: where each cell's end in them."""
+        of_cells = self.make(Origin(shard.start, shard.stop, tuple(self.cells)))
+        return {
+            "lines": np.frombuffer(b"".join(of_cells), np.uint8),
+            "ends": np.cumsum([len(part) for part in of_cells]),
+        }
+
+    def make(self, what: Origin) -> list[bytes]:
+        """Writes some images in some cells; returns the lines of each cell's list."""
+        with self.writer.batch(what.start, what.cells) as batch:
+            for index in range(what.start, what.stop):
+                with spent_on("decode"):
+                    clean, key = self.pixels.clean(self.images.read(index)), self.images.keys[index]
+                for cell in what.cells:
+                    batch.write(index, cell, self.pixels.raw(clean, *cell, key))
+        entries = batch.entries()
+        return [lines(entries.get(cell, ())) for cell in what.cells]
+
+
+def parts_of(arrays: dict[str, NDArray[Any]]) -> list[bytes]:
+    """The lines of each cell's list in what ``GenerateShard`` returned."""
+    content, ends = arrays["lines"].tobytes(), [0, *arrays["ends"].tolist()]
+    return [content[start:stop] for start, stop in pairwise(ends)]
+
+
+@dataclass(frozen=True)
+class SetRun:
+    """What is needed to make a set, or any file of it.
+
+    Attributes:
+        root: the set's folder.
+        images: the sound images of its source.
+        recipe: how it is made.
+    """
+
+    root: Path
+    images: ImageSet
+    recipe: Manifest
+
+    def write(self, cells: Sequence[Cell], journal: Journal, workers: Workers, progress: Progress | None) -> None:
+        """Writes the shards that the journal has not, and lists the files; the journal is open."""
+        task = self._task(cells)
+        task.writer.prepare()
+        shards = split(len(self.images), task.writer.images_a_shard)
+        work_off(task, journal, shards, workers=workers, progress=progress)
+        task.writer.finish(cells)
+        task.writer.list_files(cells, (parts_of(journal.read(shard.index)) for shard in shards))
+
+    def mend(self, bad: Sequence[Entry], workers: Workers, progress: Progress | None) -> None:
+        """Makes some files of the set again.
+
+        Args:
+            bad: what these files should be.
+            workers: number of worker processes, or a cluster.
+            progress: called with the number of pieces of work done and the number of all.
+
+        Raises:
+            DataError: a path is none of this set, or a file did not come out as it was; it is then removed.
+        """
+        task = self._task(self.recipe.cells)
+        pieces = self._pieces(task.writer, bad)
+        for entry in bad:
+            (self.root / entry.path).unlink(missing_ok=True)
+        task.writer.prepare()
+        for done, _ in enumerate(parallel.run(task.make, pieces, workers=workers), 1):
+            if progress:
+                progress(done, len(pieces))
+        task.writer.finish(self.recipe.cells)
+        self._refuse_others(bad)
+
+    def _pieces(self, writer: Writer, bad: Sequence[Entry]) -> list[Origin]:
+        """The work that makes these files, each image decoded once for all its cells."""
+        cells: dict[tuple[int, int], list[Cell]] = {}
+        for entry in bad:
+            try:
+                origin = writer.origin(entry.path)
+            except KeyError:
+                raise DataError(f"{entry.path!r} is listed in {self.root} but does not belong to such a set") from None
+            if not (self.root / entry.path).parent.resolve().is_relative_to(self.root.resolve()):
+                raise DataError(f"{self.root / entry.path} leads out of the set through a link; remove the link")
+            cells.setdefault((origin.start, origin.stop), []).extend(origin.cells)
+        return [Origin(*images, tuple(of_them)) for images, of_them in sorted(cells.items())]
+
+    def _refuse_others(self, bad: Sequence[Entry]) -> None:
+        others = [entry.path for entry in bad if entry_of(self.root, entry.path) != entry]
+        for path in others:
+            (self.root / path).unlink()
+        if others:
+            raise DataError(
+                f"{len(others)} of {len(bad)} files came out otherwise, such as {others[0]}, and were not kept; "
+                "the images or the libraries are not those that the set was made with"
+            )
+
+    def _task(self, cells: Sequence[Cell]) -> GenerateShard:
+        return GenerateShard(self.images, self._pixels, cells, self.writer(cells))
+
+    @cached_property
+    def _pixels(self) -> OnTheFly:
+        recipe = self.recipe
+        geometry = None if recipe.geometry is None else Geometry(**recipe.geometry)
+        return OnTheFly(geometry, recipe.scale, recipe.jpeg_quality, recipe.seed)
+
+    def writer(self, cells: Sequence[Cell]) -> Writer:
+        """What writes some cells of this set."""
+        recipe = self.recipe
+        if recipe.layout == "webdataset":
+            return TarWriter(self.root, self.images.keys, self.images.labels, recipe.jpeg_quality)
+        if recipe.layout == "arrays":
+            shape = self._pixels.clean(self.images.read(0)).shape
+            severities = recipe.severities or ()
+            return ArrayWriter(self.root, list(dict(cells)), severities, self.images.labels, shape, recipe.jpeg_quality)
+        suffix = ".png" if recipe.layout == "png" else None
+        return FolderWriter(self.root, places(self.images, suffix), recipe.jpeg_quality)
