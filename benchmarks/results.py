@@ -68,10 +68,17 @@ class ModelRecord(Record):
 
 
 class DefenseRecord(Record):
-    """What stood between the images and the model."""
+    """What stood between the images and the model.
+
+    Attributes:
+        spec: as the user wrote it.
+        seed: of its draws.
+        weights: digest of its own weights, because a specification names but a file; None where it has none.
+    """
 
     spec: Text
     seed: int
+    weights: Digest | None = None
 
 
 class DataRecord(Record):

@@ -11,16 +11,26 @@ import lazy_loader
 from stormbench.defenses.registry import DEFENSES, DefenseEntry
 
 if TYPE_CHECKING:
-    from stormbench.defenses.base import Defense, RandomDefense, fixed_draw, reseed
+    from stormbench.defenses.base import Defense, RandomDefense, fixed_draw, own_weights_digest, reseed
     from stormbench.defenses.rain.defense import RAIN
     from stormbench.defenses.specs import defend
 
-__all__ = ["DEFENSES", "RAIN", "Defense", "DefenseEntry", "RandomDefense", "defend", "fixed_draw", "reseed"]
+__all__ = [
+    "DEFENSES",
+    "RAIN",
+    "Defense",
+    "DefenseEntry",
+    "RandomDefense",
+    "defend",
+    "fixed_draw",
+    "own_weights_digest",
+    "reseed",
+]
 
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "base": ["Defense", "RandomDefense", "fixed_draw", "reseed"],
+        "base": ["Defense", "RandomDefense", "fixed_draw", "own_weights_digest", "reseed"],
         "rain.defense": ["RAIN"],
         "specs": ["defend"],
     },

@@ -1,5 +1,6 @@
 """The contract of a defense: a model behind a transformation of its input, and the randomness that it owns."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
@@ -163,6 +164,16 @@ def votes(model: nn.Module, draws: int) -> Iterator[None]:
     finally:
         for part, number in zip(parts, before, strict=True):
             part.draws = number
+
+
+def own_weights_digest(defense: Defense) -> str | None:
+    """SHA-256 over the names and bytes of a defense's own weights, without the model's; None where it has none."""
+    own = {name: value for name, value in defense.state_dict().items() if not name.startswith("model.")}
+    digest = hashlib.sha256()
+    for name, value in sorted(own.items()):
+        digest.update(f"{name}\x1f{value.dtype}\x1f{tuple(value.shape)}\n".encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest() if own else None
 
 
 def straight_through(exact: Tensor, smooth: Tensor) -> Tensor:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from stormbench.benchmarks.models import Model, load_model
-from stormbench.benchmarks.results import DataRecord, DefenseRecord, ModelRecord, Settings, SuiteRecord
+from stormbench.benchmarks.results import DataRecord, ModelRecord, Settings, SuiteRecord
+from stormbench.benchmarks.scoring import defense_record
 from stormbench.benchmarks.sequences.results import (
     CellKey,
     SequenceOutcomes,
@@ -165,7 +166,7 @@ def score_sequences(
         run=name or _run_name(model.source, suite.name, images.name, defense, "released" if released else None),
         suite=SuiteRecord(name=suite.name, scale=suite.scale, geometry=suite.geometry, jpeg_quality=None),
         model=_model_record(model),
-        defense=DefenseRecord(spec=defense, seed=seed) if defense else None,
+        defense=defense_record(model, defense, seed),
         data=_data_record(images, sound, found, released_as),
         seed=seed,
         batch_size=batch_size,

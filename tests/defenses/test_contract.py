@@ -148,6 +148,19 @@ def test_what_is_no_batch_of_images_is_refused(wrong: Tensor, model: nn.Module) 
         defend(model, "rain")(wrong)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("name", list(DEFENSES))
+def test_a_seed_means_the_same_on_the_gpu(name: str, model: nn.Module, images: Tensor) -> None:
+    defended = defend(model, name)
+    on_cpu = defended.transform(images)
+    defended.reseed(0)
+    defended.to("cuda")
+    there = defended.transform(images.cuda())
+    defended.reseed(0)
+    torch.testing.assert_close(defended.transform(images.cuda()), there)
+    assert there.shape == on_cpu.shape
+
+
 def test_listing_needs_no_torch() -> None:
     code = "import sys, stormbench.defenses as d; print(list(d.DEFENSES)); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional
 
-from stormbench.defenses import defend
+from stormbench.defenses import defend, own_weights_digest
 from stormbench.defenses.base import Randomness
 from stormbench.defenses.rain.edsr import EDSR
 from stormbench.defenses.rain.enhancers import load_enhancer
@@ -85,6 +85,19 @@ def test_an_untrained_small_enhancer_is_bilinear(tmp_path: Path) -> None:
     small = torch.rand(1, 3, 16, 16)
     enhancer = load_enhancer("small", tmp_path / "small.safetensors")
     assert torch.equal(enhancer(small), load_enhancer("bilinear")(small))
+
+
+def test_the_digest_is_of_the_defenses_own_weights(tmp_path: Path) -> None:
+    digests = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        write_weights(SmallEnhancer(features=4, blocks=1), tmp_path / "small.safetensors")
+        model = nn.Linear(3, 3)  # another one every time
+        torch.nn.init.normal_(model.weight, generator=torch.Generator().manual_seed(len(digests)))
+        defended = defend(model, f"rain:upsampler=small,weights={tmp_path / 'small.safetensors'}")
+        digests.append(own_weights_digest(defended))
+    assert digests[0] == digests[1] != digests[2]
+    assert own_weights_digest(defend(nn.Identity(), "rain")) is None
 
 
 def edsr_layout() -> dict[str, tuple[int, ...]]:
