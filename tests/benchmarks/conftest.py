@@ -44,7 +44,8 @@ def write_run(tmp_path: Path) -> WriteRun:
         prediction = np.where(ranks > 0, (labels + 1) % 10, labels).astype(np.int32)
         outcomes = Outcomes(np.array([f"{index:06d}" for index in range(images)]), labels, prediction, ranks)
         path = folder / f"{name}.json"
-        write_result(settings(name, images, **changes), cells, outcomes, path)
+        adversarial = changes.pop("adversarial", None)
+        write_result(settings(name, images, **changes), cells, outcomes, path, adversarial=adversarial)
         return path
 
     return write

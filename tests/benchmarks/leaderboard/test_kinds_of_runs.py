@@ -1,0 +1,155 @@
+"""Sequences and adversarial evaluations on the leaderboard, in comparisons and as submissions."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stormbench.benchmarks.adversarial_records import AdversarialRecord, CorrectRecord
+from stormbench.benchmarks.compare import compare
+from stormbench.benchmarks.leaderboard import build_boards, find_baselines, read_runs
+from stormbench.benchmarks.leaderboard.boards import Rank
+from stormbench.benchmarks.leaderboard.charts import board_charts, clean_errors
+from stormbench.benchmarks.leaderboard.site import render
+from stormbench.benchmarks.results import CLEAN
+from stormbench.benchmarks.sequences.results import SequenceResult
+from stormbench.benchmarks.sequences.scoring import score_sequences
+from stormbench.benchmarks.sequences.suites import SEQUENCE_SUITES
+from stormbench.benchmarks.sequences.summary import summarise_sequences
+from stormbench.benchmarks.submissions import add_result
+from stormbench.errors import ResultError
+from stormbench.metrics import TEST_PERTURBATIONS
+from stormbench.metrics.baselines import Baseline, load_baseline, write_baseline
+
+WriteRun = Callable[..., Path]
+NETWORK = "python:stormbench.benchmarks.demo.networks:"
+
+
+@pytest.fixture(scope="module")
+def sequences(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sequences")
+    for name in ("plain", "noisy"):
+        suite = SEQUENCE_SUITES["cifar-p"].narrowed(TEST_PERTURBATIONS, [1])
+        score_sequences(f"{NETWORK}{name}", "digits", suite, out=folder, limit=8, name=name)
+    return folder
+
+
+def adversarial(adaptive: int, *, images: int = 60, eps: float = 8 / 255) -> AdversarialRecord:
+    robust = adaptive > images // 2
+    return AdversarialRecord(
+        norm="linf",
+        eps=eps,
+        budget="quick",
+        images=images,
+        correct=CorrectRecord(clean=images, oblivious=None, adaptive=adaptive, fixed_draw=None, noise=images),
+        adaptive_vote=adaptive,
+        verdict="withstood these attacks" if robust else "not robust",
+        reason="it was told so",
+        gradients_per_image=60,
+        rows=[],
+    )
+
+
+@pytest.fixture
+def write_attacked(write_run: WriteRun) -> WriteRun:
+    def write(name: str, adaptive: int, **changes: Any) -> Path:
+        record = adversarial(adaptive, **{key: changes.pop(key) for key in ("eps",) if key in changes})
+        return write_run(name, cells=[(CLEAN, 0)], adversarial=record, **changes)
+
+    return write
+
+
+def test_sequences_have_a_board_of_their_own(sequences: Path) -> None:
+    (board,) = build_boards(read_runs(sequences))
+    assert board.index == "flip_probability"
+    assert board.title == "cifar-p on 8 images of digits"
+    page = render([board])
+    assert "level 1" in page
+    assert "Flip probability" in page
+
+
+@pytest.fixture
+def baseline(tmp_path: Path) -> Path:
+    figures = dict.fromkeys(TEST_PERTURBATIONS, 0.1)
+    sources = {"flip_probability": "made up for this test"}
+    made = Baseline(name="made-up", suite="cifar-p", sources=sources, flip_probability=figures)  # type: ignore[arg-type]
+    write_baseline(made, tmp_path / "baseline.json")
+    return tmp_path / "baseline.json"
+
+
+def test_sequences_are_normalised_by_a_baseline_that_is_named(sequences: Path, baseline: Path) -> None:
+    baselines = find_baselines([str(baseline)])
+    (board,) = build_boards(read_runs(sequences, baselines))
+    assert board.index == "mfr"
+    for row in board.rows:
+        assert row.run is not None
+        assert isinstance(row.run.result, SequenceResult)
+        expected = summarise_sequences(row.run.path, row.run.result, baselines["cifar-p"]).mfr
+        assert expected is not None
+        assert str(row.figures["mfr"]) == str(expected)
+
+
+def test_sequences_are_compared_pairwise(sequences: Path, baseline: Path) -> None:
+    paths = [sequences / "plain.json", sequences / "noisy.json"]
+    comparison = compare(paths)[0]
+    assert "flip probability" in comparison.conclusion
+    assert len(comparison.corruptions) == 10
+    assert not comparison.cells
+    normalised = compare(paths, baseline=load_baseline(baseline))[0]
+    assert normalised.conclusion.count("mFR") == 1
+    flips = comparison.indices["flip_probability"]
+    assert normalised.indices["mfr"].first == pytest.approx(10 * flips.first)
+    assert normalised.indices["mfr"].points == pytest.approx([10 * bound for bound in flips.points])
+
+
+def test_sequences_and_images_are_not_compared(sequences: Path, write_run: WriteRun) -> None:
+    with pytest.raises(ResultError, match="one is of images, one of sequences"):
+        compare([sequences / "plain.json", write_run()])
+
+
+def test_sequences_are_taken_in(sequences: Path, tmp_path: Path) -> None:
+    assert "flip_probability" in add_result(sequences / "plain.json", tmp_path).figures
+    with pytest.raises(ResultError, match="the very same outcomes"):
+        add_result(sequences / "plain.json", tmp_path)
+
+
+def test_attacked_models_are_ranked_by_robust_accuracy(write_attacked: WriteRun, tmp_path: Path) -> None:
+    for name, adaptive in {"strong": 50, "weak": 4, "weaker": 1}.items():
+        write_attacked(name, adaptive, luck=adaptive)
+    (board,) = build_boards(read_runs(tmp_path / "results"))
+    assert board.title == "Adversarial attacks (linf, radius 8/255, quick budget) on 60 images of val"
+    assert [(row.short, row.rank) for row in board.rows] == [
+        ("strong", Rank(1, 1)),
+        ("weak", Rank(2, 3)),
+        ("weaker", Rank(2, 3)),
+    ]
+    assert [row.verdict.partition(":")[0] for row in board.rows] == ["withstood these attacks", *["not robust"] * 2]
+    assert "withstood these attacks: it was told so" in render([board])
+
+
+def test_the_verdict_is_drawn(write_attacked: WriteRun, tmp_path: Path) -> None:
+    for name, adaptive in {"strong": 50, "weak": 4}.items():
+        write_attacked(name, adaptive, luck=adaptive)
+    boards = build_boards(read_runs(tmp_path / "results"))
+    (chart,) = board_charts(boards[0], clean_errors(boards))
+    assert chart.title == "Clean accuracy against robust accuracy"
+    points = chart.specification["datasets"]["points"]
+    assert {point["short"]: point["group"] for point in points} == {
+        "strong": "withstood these attacks",
+        "weak": "not robust",
+    }
+    assert all(point["x_low"] <= point["x"] <= point["x_high"] for point in points)
+
+
+def test_robust_accuracies_are_compared_under_one_threat(write_attacked: WriteRun) -> None:
+    first, second = write_attacked("weak", 4), write_attacked("strong", 50, luck=2)
+    comparison = compare([first, second])[0]
+    difference = comparison.indices["robust_accuracy"]
+    assert difference.sure == -1
+    assert difference.points.low > 50
+    assert "strong is better than weak by 76.7 points of robust accuracy" in comparison.conclusion
+    other = write_attacked("other", 30, luck=3, eps=4 / 255)
+    comparison = compare([first, other])[0]
+    assert "robust_accuracy" not in comparison.indices
+    assert any("other norms, radii or budgets" in note for note in comparison.notes)
