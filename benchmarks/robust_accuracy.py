@@ -124,24 +124,25 @@ def attack(
         batch_size=batch_size,
     )
     journal = Journal(folder, _settings_of(clean) | {"attack": settings})
-    threads = torch.get_num_threads()
-    try:
-        with journal.open():
-            if announce:
-                announce(*_cost(task, workers))
-            evaluation = evaluate(_Run(task, journal, workers, progress), chosen, task.subject, ball)
-            record = _record(evaluation, task)
-            result = write_result(
-                Settings(**{key: getattr(clean, key) for key in Settings.model_fields}),
-                [(cell.corruption, cell.severity) for cell in clean.cells],
-                read_outcomes(clean_path, clean),
-                path,
-                record,
-            )
-    finally:
-        torch.set_num_threads(threads)
+    with journal.open():
+        record = _attacked(task, journal, workers, progress, announce)
+        settings_of_clean = Settings(**{key: getattr(clean, key) for key in Settings.model_fields})
+        cells = [(cell.corruption, cell.severity) for cell in clean.cells]
+        result = write_result(settings_of_clean, cells, read_outcomes(clean_path, clean), path, record)
     journal.remove()
     return path, result
+
+
+def _attacked(
+    task: AttackShard, journal: Journal, workers: int, progress: Progress | None, announce: Announce | None
+) -> AdversarialRecord:
+    threads = torch.get_num_threads()
+    try:
+        if announce:
+            announce(*_cost(task, workers))
+        return _record(evaluate(_Run(task, journal, workers, progress), task.budget, task.subject, task.ball), task)
+    finally:
+        torch.set_num_threads(threads)
 
 
 class _Run:
