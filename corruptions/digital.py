@@ -3,10 +3,7 @@
 ``x`` is the image in 0..1.
 """
 
-from io import BytesIO
-
 import numpy as np
-from PIL import Image
 
 from stormbench.corruptions.draws import Draws
 from stormbench.corruptions.kernels import mix
@@ -14,6 +11,7 @@ from stormbench.corruptions.kernels.affine import affine_map, warp_affine
 from stormbench.corruptions.kernels.bend import bend, smooth_reflected
 from stormbench.corruptions.kernels.box import resize_box
 from stormbench.corruptions.kernels.hsv import recolour
+from stormbench.corruptions.kernels.jpeg import jpeg_round_trip
 from stormbench.corruptions.pixels import Pixels
 
 
@@ -79,9 +77,7 @@ def jpeg_compression(image: Pixels, draws: Draws, *, quality: int) -> Pixels:  #
         draws: unused.
         quality: 1..95.
     """
-    file = BytesIO()
-    Image.fromarray(image).save(file, "JPEG", quality=quality)
-    return np.array(Image.open(file, formats=["JPEG"]))
+    return jpeg_round_trip(image, quality)
 
 
 def saturate(image: Pixels, draws: Draws, *, factor: float, shift: float) -> Pixels:  # noqa: ARG001
