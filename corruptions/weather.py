@@ -14,7 +14,7 @@ from stormbench.corruptions.kernels.gaussian import half_weights, nearest, smoot
 from stormbench.corruptions.kernels.hsv import recolour
 from stormbench.corruptions.kernels.plasma import plasma
 from stormbench.corruptions.kernels.zoom import enlarge, kept
-from stormbench.corruptions.opencv import cv2
+from stormbench.corruptions.opencv import cv2, one_thread
 from stormbench.corruptions.pixels import Pixels
 from stormbench.corruptions.textures import DIGESTS, frost_texture
 
@@ -144,6 +144,7 @@ def spatter(
     return mix.cover(image, mask.astype(np.float32), MUD, opaque=True)
 
 
+@one_thread()
 def drops(liquid: Pixels) -> NDArray[np.float32]:
     """The shading of water: embossed distance from the drops' edges times the height of the liquid, 0..1."""
     distance = cv2.distanceTransform(255 - cv2.Canny(liquid, 50, 150), cv2.DIST_L2, 5)

@@ -19,7 +19,7 @@ from PIL import Image
 from threadpoolctl import threadpool_limits
 
 from stormbench.corruptions import CORRUPTIONS, corrupt
-from stormbench.corruptions.opencv import cv2
+from stormbench.corruptions.opencv import one_thread
 from stormbench.corruptions.pixels import Pixels
 from stormbench.datasets.geometry import Geometry
 from stormbench.errors import InputError, MissingDependencyError
@@ -139,15 +139,12 @@ def reference_module(path: Path) -> Contender:
 def single_thread() -> Iterator[None]:
     """Pins the process to one core (where the system can) and every library to one thread."""
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
-    threads = cv2.getNumThreads()
     try:
         if cores:
             os.sched_setaffinity(0, {max(cores)})
-        cv2.setNumThreads(1)
-        with threadpool_limits(1):
+        with one_thread(), threadpool_limits(1):
             yield
     finally:
-        cv2.setNumThreads(threads)
         if cores:
             os.sched_setaffinity(0, cores)
 
