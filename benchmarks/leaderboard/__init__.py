@@ -2,7 +2,7 @@
 
 from stormbench.benchmarks.leaderboard.boards import Board, Rank, Row, build_boards
 from stormbench.benchmarks.leaderboard.columns import Column, Figure
-from stormbench.benchmarks.leaderboard.runs import Run, find_baselines, read_runs
+from stormbench.benchmarks.leaderboard.runs import Run, find_baselines, read_run, read_runs
 from stormbench.benchmarks.leaderboard.site import write_site
 from stormbench.benchmarks.leaderboard.texts import used_columns
 
@@ -15,6 +15,7 @@ __all__ = [
     "Run",
     "build_boards",
     "find_baselines",
+    "read_run",
     "read_runs",
     "used_columns",
     "write_site",

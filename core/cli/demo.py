@@ -15,23 +15,25 @@ def demo(
 ) -> None:
     """Scores two small networks on handwritten digits, compares them, and attacks one behind RAIN."""
     from stormbench.benchmarks.demo.networks import NETWORKS
+    from stormbench.benchmarks.leaderboard import build_boards, read_run
     from stormbench.benchmarks.models import load_model
     from stormbench.benchmarks.robust_accuracy import attack
     from stormbench.benchmarks.scoring import score
     from stormbench.benchmarks.summary import summarise
     from stormbench.cli.attack_table import print_story
+    from stormbench.cli.board_tables import print_boards
     from stormbench.cli.progress import progress
-    from stormbench.cli.tables import print_leaderboard, print_run
+    from stormbench.cli.tables import print_run
 
     with TemporaryDirectory() as scratch:
-        summaries = []
+        runs = []
         for name in NETWORKS:
             model = load_model(f"python:stormbench.benchmarks.demo.networks:{name}")
             with progress(f"scoring {name}") as report:
                 path, result = score(model, "digits", "cifar-c", out=out or scratch, workers=workers, progress=report)
-            summaries.append(summarise(path, result, None))
-            print_run(summaries[-1], path)
-        print_leaderboard(summaries)
+            print_run(summarise(path, result, None), path)
+            runs.append(read_run(path, {}))
+        print_boards(build_boards(runs))
         with progress("attacking RAIN") as report:
             _, attacked = attack(
                 f"python:stormbench.benchmarks.demo.networks:{NETWORKS[0]}",
