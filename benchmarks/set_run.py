@@ -17,10 +17,12 @@ from stormbench.datasets import Geometry, ImageSet
 from stormbench.datasets.corrupted import OnTheFly
 from stormbench.datasets.export import ArrayWriter, FolderWriter, TarWriter, Writer, places
 from stormbench.datasets.export.base import Cell, Origin
-from stormbench.datasets.manifest import Entry, Manifest, entry_of, lines
+from stormbench.datasets.manifest import Entry, Manifest, entry_of, file_digest, lines, list_path
 from stormbench.errors import DataError
 from stormbench.parallel import Workers
 from stormbench.timing import spent_on
+
+_OTHER = "the images or the libraries are not those that the set was made with"
 
 
 @dataclass(frozen=True)
@@ -103,12 +105,48 @@ class SetRun:
         pieces = self._pieces(task.writer, bad)
         for entry in bad:
             (self.root / entry.path).unlink(missing_ok=True)
-        task.writer.prepare()
-        for done, _ in enumerate(parallel.run(task.make, pieces, workers=workers), 1):
-            if progress:
-                progress(done, len(pieces))
+        self._made(task, pieces, workers, progress)
         task.writer.finish(self.recipe.cells)
         self._refuse_others(bad)
+
+    def relist(self, names: Sequence[str], workers: Workers, progress: Progress | None) -> None:
+        """Makes some lists of files again, and with them all files that they list.
+
+        Args:
+            names: of the lists.
+            workers: number of worker processes, or a cluster.
+            progress: called with the number of pieces of work done and the number of all.
+
+        Raises:
+            DataError: a list did not come out as it was; it is then removed.
+        """
+        writer = self.writer(self.recipe.cells)
+        cells = [cell for cell in self.recipe.cells if not set(names).isdisjoint(writer.lists([cell]))]
+        task = self._task(cells)
+        for target in task.writer.targets(cells):
+            if target.is_file():
+                target.unlink()
+        shards = split(len(self.images), writer.images_a_shard)
+        pieces = [Origin(shard.start, shard.stop, tuple(cells)) for shard in shards]
+        parts = self._made(task, pieces, workers, progress)
+        task.writer.finish(cells)
+        task.writer.list_files(cells, (parts[piece] for piece in pieces))
+        for name in names:
+            if file_digest(list_path(self.root, name)) != self.recipe.lists[name]:
+                list_path(self.root, name).unlink()
+                raise DataError(f"{list_path(self.root, name)} came out otherwise and was not kept; {_OTHER}")
+
+    @staticmethod
+    def _made(
+        task: GenerateShard, pieces: Sequence[Origin], workers: Workers, progress: Progress | None
+    ) -> dict[Origin, list[bytes]]:
+        task.writer.prepare()
+        parts: dict[Origin, list[bytes]] = {}
+        for piece, part in parallel.run(task.make, pieces, workers=workers):
+            parts[piece] = part
+            if progress:
+                progress(len(parts), len(pieces))
+        return parts
 
     def _pieces(self, writer: Writer, bad: Sequence[Entry]) -> list[Origin]:
         """The work that makes these files, each image decoded once for all its cells."""
@@ -130,7 +168,7 @@ class SetRun:
         if others:
             raise DataError(
                 f"{len(others)} of {len(bad)} files came out otherwise, such as {others[0]}, and were not kept; "
-                "the images or the libraries are not those that the set was made with"
+                f"{_OTHER}"
             )
 
     def _task(self, cells: Sequence[Cell]) -> GenerateShard:

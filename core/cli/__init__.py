@@ -1,12 +1,27 @@
 """The command line: one file a subcommand, each of which parses, calls one public function and prints."""
 
+import errno
 import logging
 import signal
 import sys
+from typing import NoReturn
 
 import typer
 
-from stormbench.cli import attack, baseline, compare, demo, generate, leaderboard, listing, score, show, train, verify
+from stormbench.cli import (
+    attack,
+    baseline,
+    compare,
+    demo,
+    generate,
+    leaderboard,
+    listing,
+    options,
+    score,
+    show,
+    train,
+    verify,
+)
 from stormbench.errors import StormbenchError
 
 app = typer.Typer(
@@ -32,16 +47,25 @@ app.add_typer(train.app, name="train")
 def main() -> None:
     """Runs the command line.
 
-    Exit codes: 0; 1 for our own errors (one line, no traceback); 2 for usage; 130 when interrupted.
+    Exit codes: 0; 1 for our own errors and a disk's (one line, no traceback); 2 for usage; 130 when interrupted.
     """
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # unwinds, so that workers are ended too
     try:
         app(standalone_mode=True)
     except StormbenchError as error:
-        typer.echo(f"stormbench: {error}", err=True)
-        sys.exit(1)
+        _fail(str(error))
+    except OSError as error:
+        if error.strerror is None or error.errno == errno.EPIPE:
+            raise
+        named = f"{error.filename}: " if error.filename is not None else ""
+        _fail(f"{named}{error.strerror}; what was finished is kept, the same command again continues")
     except SystemExit as end:
         if end.code in (130, 143):
             typer.echo("stormbench: interrupted; what was finished is kept, the same command again continues", err=True)
         raise
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"stormbench: {options.printable(message)}", err=True)
+    sys.exit(1)

@@ -17,10 +17,15 @@ def generate(
     limit: options.Limit = None,
     seed: options.Seed = 0,
     workers: options.Workers = options.DEFAULT_WORKERS,
+    engine: options.EngineOption = options.Engine.local,
+    scheduler: options.Scheduler = None,
     skip_broken: options.SkipBroken = False,
     resize: Annotated[int | None, typer.Option(min=1, help="Short side, instead of the suite's.")] = None,
     crop: Annotated[int | None, typer.Option(min=16, help="Side of the centre crop, instead of the suite's.")] = None,
     interpolation: Annotated[str | None, typer.Option(help="nearest, bilinear, bicubic, ...")] = None,
+    kind: Annotated[
+        str | None, typer.Option("--format", help="folders (JPEG), png, npy or webdataset; by default the suite's.")
+    ] = None,
     lossless: Annotated[bool, typer.Option("--lossless", help="Sequences as .npy, not as films (H.264).")] = False,
 ) -> None:
     """Writes the corrupted images of SOURCE to OUT; a second try continues an interrupted one."""
@@ -30,9 +35,12 @@ def generate(
     from stormbench.cli import sequences
     from stormbench.cli.progress import progress
 
-    how: dict[str, Any] = {"limit": limit, "seed": seed, "workers": workers, "skip_broken": skip_broken}
+    how: dict[str, Any] = {"limit": limit, "seed": seed, "skip_broken": skip_broken}
+    how["workers"] = options.workers(engine, scheduler, workers)
     cells = options.names(corruptions), options.integers(severities)
     if suite in SEQUENCE_SUITES:
+        if kind is not None:
+            raise typer.BadParameter("sequences are films or, with --lossless, arrays", param_hint="--format")
         chosen = sequences.chosen(suite, *cells, resize=resize, crop=crop, interpolation=interpolation)
         sequences.generate(source, out, chosen, lossless=lossless, **how)
         return
@@ -43,7 +51,9 @@ def generate(
             SUITES[suite].resized(resize, crop, interpolation),
             corruptions=cells[0],
             severities=cells[1],
+            format=kind,
             progress=report,
             **how,
         )
-    typer.echo(f"{out}: {manifest.images} images, {len(manifest.cells)} cells each, {len(manifest.skipped)} skipped")
+    made = f"{manifest.images} images, {len(manifest.cells)} cells each, {len(manifest.skipped)} skipped"
+    typer.echo(options.printable(f"{out}: {made}"))

@@ -1,11 +1,19 @@
 """Options that several subcommands share, and how their values are read."""
 
 import os
+from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+
+class Engine(StrEnum):
+    """Who does the work."""
+
+    local = "local"
+    dask = "dask"
 
 
 def fraction(text: str) -> float:
@@ -43,6 +51,20 @@ def integers(text: str | None) -> list[int] | None:
         raise typer.BadParameter(f"{text!r} is not a list of numbers such as 1,3,5 or 1-5") from None
 
 
+def workers(engine: Engine, scheduler: str | None, processes: int) -> Any:
+    """Who does the work: processes of this machine, or the workers of a cluster."""
+    from stormbench.parallel import Dask
+
+    if (engine is Engine.dask) != (scheduler is not None):
+        raise typer.BadParameter("--engine dask and --scheduler ADDRESS go together", param_hint="--engine")
+    return processes if scheduler is None else Dask(scheduler)
+
+
+def printable(text: str) -> str:
+    """Text that any terminal takes: bytes of file names that are no UTF-8 are spelt out."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 Corruptions = Annotated[
     str | None,
     typer.Option(
@@ -51,6 +73,8 @@ Corruptions = Annotated[
 ]
 Severities = Annotated[str | None, typer.Option("--severities", "--levels", help="Only these: 1,3,5 or 1-5.")]
 Workers = Annotated[int, typer.Option(min=0, help="Worker processes; 0 works in this one.")]
+EngineOption = Annotated[Engine, typer.Option("--engine", help="local processes, or dask with --scheduler.")]
+Scheduler = Annotated[str | None, typer.Option(help="Address of the Dask scheduler: tcp://HOST:8786.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N images.")]
 SkipBroken = Annotated[bool, typer.Option("--skip-broken", help="Leave out images that cannot be decoded.")]

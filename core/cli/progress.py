@@ -12,28 +12,33 @@ _SECONDS_BETWEEN_LINES = 30
 
 
 class _Rate(ProgressColumn):
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:.1f} images/s" if task.speed else "")
+        return Text(f"{task.speed:.1f} {self._unit}/s" if task.speed else "")
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+def progress(what: str, unit: str = "images") -> Iterator[Callable[[int, int], None]]:
     """Gives a callback for "so many images of so many are done".
 
     Args:
         what: what is going on, in a word or two.
+        unit: what is counted.
     """
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _lines(console, what)
+        yield _lines(console, what, unit)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(unit), TimeRemainingColumn())
     with Progress(*columns, console=console) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _lines(console: Console, what: str) -> Callable[[int, int], None]:
+def _lines(console: Console, what: str, unit: str) -> Callable[[int, int], None]:
     begun = spoken = time.monotonic()
     first: int | None = None  # what an earlier, interrupted run had done does not count towards the rate
 
@@ -46,6 +51,6 @@ def _lines(console: Console, what: str) -> Callable[[int, int], None]:
         spoken = now
         rate = (done - first) / max(now - begun, 1e-9)
         left = f", {(total - done) / rate:.0f} s left" if rate and done < total else ""
-        console.print(f"{what}: {done} of {total} images, {rate:.1f} images/s{left}", highlight=False)
+        console.print(f"{what}: {done} of {total} {unit}, {rate:.1f} {unit}/s{left}", highlight=False)
 
     return report
