@@ -98,25 +98,21 @@ def _motion_blur(image, channels, weights, weights32, rows, columns, doubt, out)
     for column in columns:
         margin = max(margin, abs(column))
     plane = _widened(image, channels, margin)
-    total = np.empty(length, np.float32)
-    starts, sources = np.empty(taps, np.int64), np.empty(taps, np.int64)
-    for tap in range(taps):
-        starts[tap] = (margin + columns[tap]) * channels
+    stride, values = plane.shape[1], plane.ravel()
+    total, starts = np.empty(length, np.float32), np.empty(taps, np.int64)
     for y in range(height):
         for tap in range(taps):
-            sources[tap] = min(max(y + rows[tap], 0), height - 1)
+            starts[tap] = min(max(y + rows[tap], 0), height - 1) * stride + (margin + columns[tap]) * channels
         total[:] = np.float32(0.5 / 257.0)
         tap = 0
         while tap + 3 < taps:
-            a = plane[sources[tap], starts[tap] : starts[tap] + length]
-            b = plane[sources[tap + 1], starts[tap + 1] : starts[tap + 1] + length]
-            c = plane[sources[tap + 2], starts[tap + 2] : starts[tap + 2] + length]
-            d = plane[sources[tap + 3], starts[tap + 3] : starts[tap + 3] + length]
+            i, j, k, n = starts[tap], starts[tap + 1], starts[tap + 2], starts[tap + 3]
+            a, b, c, d = values[i : i + length], values[j : j + length], values[k : k + length], values[n : n + length]
             u, v, w, z = weights32[tap], weights32[tap + 1], weights32[tap + 2], weights32[tap + 3]
             _add_four(total, a, u, b, v, c, w, d, z)
             tap += 4
         while tap < taps:
-            a = plane[sources[tap], starts[tap] : starts[tap] + length]
+            a = values[starts[tap] : starts[tap] + length]
             for x in range(length):
                 total[x] += a[x] * weights32[tap]
             tap += 1
@@ -127,15 +123,15 @@ def _motion_blur(image, channels, weights, weights32, rows, columns, doubt, out)
             out[y, x] = np.uint8(level)
             doubtful += away > np.float32(0.5 - doubt)
         if doubtful > 0:
-            _settle(plane, total, weights, sources, starts, doubt, out[y])
+            _settle(values, total, weights, starts, doubt, out[y])
 
 
 @compiled
-def _settle(plane, estimates, weights, sources, starts, doubt, out):  # type: ignore[no-untyped-def]
+def _settle(values, estimates, weights, starts, doubt, out):  # type: ignore[no-untyped-def]
     """Takes the sum in double wherever the estimate is in doubt."""
     for x in range(out.size):
         if abs(estimates[x] - np.floor(estimates[x]) - 0.5) > 0.5 - doubt:
             total = 0.0
             for tap in range(weights.size):
-                total += weights[tap] * (257.0 * plane[sources[tap], starts[tap] + x])
+                total += weights[tap] * (257.0 * values[starts[tap] + x])
             out[x] = np.uint8(np.int32(np.floor(total + 0.5)) // 257)
