@@ -87,6 +87,8 @@ def rain(
             report=report,
         )
     upsampler = start.partition("=")[0] if start else "small"
+    if moving_batch_norm:
+        typer.echo(f"wrote {out.with_suffix('.classifier.safetensors')}: the classifier, whose statistics have moved")
     typer.echo(f"wrote {written}; use it as --defense rain:upsampler={upsampler},weights={written}")
 
 
