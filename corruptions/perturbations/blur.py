@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import numpy as np
-from scipy import ndimage
 
 from stormbench.corruptions.draws import Draws
 from stormbench.corruptions.kernels import motion
 from stormbench.corruptions.kernels.compiled import UNIT32, compiled
+from stormbench.corruptions.kernels.gaussian import half_weights, nearest, smooth_field
 from stormbench.corruptions.perturbations.sampling import affine, affine_map
 from stormbench.corruptions.perturbations.view import View
 from stormbench.corruptions.pixels import Pixels, quantise
@@ -88,6 +88,5 @@ def gaussian_blur(
     """
     channels = [np.ascontiguousarray(view.clean[:, :, c]) / 255.0 for c in range(3)]
     for i in range(frames):
-        sigma = first + growth * i
-        blurred = [ndimage.gaussian_filter(c, sigma, mode="nearest", truncate=truncate) for c in channels]
-        yield quantise(np.stack(blurred, axis=2))
+        weights = half_weights(first + growth * i, truncate)
+        yield quantise(np.stack([smooth_field(channel, weights, nearest) for channel in channels], axis=2))

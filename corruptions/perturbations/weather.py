@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from scipy import ndimage
 
 from stormbench.corruptions.draws import Draws
 from stormbench.corruptions.kernels import motion
 from stormbench.corruptions.kernels.compiled import UNIT, compiled, to_byte
+from stormbench.corruptions.kernels.gaussian import half_weights, nearest, smooth_field
 from stormbench.corruptions.kernels.hsv import recolour
 from stormbench.corruptions.kernels.zoom import magnify
 from stormbench.corruptions.opencv import cv2
@@ -119,7 +119,7 @@ def spatter(
         drip: each column is convolved with it from frame to frame.
     """
     values = (view.clean / 255.0).astype(np.float32)
-    water = ndimage.gaussian_filter(draws.normal(mean, deviation, values.shape[:2]), smoothing, mode="nearest")
+    water = smooth_field(draws.normal(mean, deviation, values.shape[:2]), half_weights(smoothing), nearest)
     water[water < threshold] = 0
     for _ in range(frames):
         shading = drops((water * 255).astype(np.uint8)) * strength
