@@ -17,7 +17,7 @@ from stormbench.defenses.adversary.ball import Ball, NormName
 from stormbench.defenses.adversary.base import check_classes, subseed
 from stormbench.defenses.adversary.expectation import undisturbed
 from stormbench.defenses.adversary.plan import BUDGETS, Budget, Role, Row, doublings, with_settings
-from stormbench.defenses.adversary.rows import Judged, Target, is_random, run_row, undefended_model
+from stormbench.defenses.adversary.rows import Judged, Target, is_random, run_row, undefended_model, varies
 from stormbench.defenses.adversary.verdict import SETTLED, Figures, Verdict, judge_figures
 from stormbench.defenses.base import fixed_draw
 from stormbench.errors import InputError
@@ -176,13 +176,8 @@ def examine(target: Target, images: Tensor, labels: Tensor) -> Subject:
     with undisturbed(target.model, 0):
         classes = check_classes(target.model, images[:1], labels)
         with fixed_draw(target.model):
-            fixable = random and not is_random_now(target.model, images[:1])
+            fixable = random and not varies(target.model, images[:1])
     return Subject(random, fixable, target.undefended is not None, tuple(target.sources), classes)
-
-
-def is_random_now(model: nn.Module, images: Tensor) -> bool:
-    """Whether two passes in the present state differ."""
-    return not torch.equal(model(images), model(images))
 
 
 def fixed_rows(budget: Budget, subject: Subject, ball: Ball) -> list[Row]:
