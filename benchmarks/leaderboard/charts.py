@@ -138,9 +138,10 @@ def _styles(groups: Sequence[str]) -> list[tuple[str, str]]:
 def _points(rows: Sequence[Row], index: str, elsewhere: CleanErrors) -> Values:
     cleans = [row.figures.get("clean_error") or elsewhere.get(_identity(row)) for row in rows]
     drawn = [(row, clean) for row, clean in zip(rows, cleans, strict=True) if clean and index in row.figures]
-    labels = _labels([row for row, _ in drawn])
+    labels = [shown(row.short, longest=_LABEL) for row, _ in drawn]
     accuracy = COLUMN[index].higher_is_better
-    named = [id(row) for row, _ in drawn if row.run or len(row.model) <= _SHORT_NAME]
+    # One name is written once: two sources may have published the same model.
+    named = list({label: id(row) for (row, _), label in zip(drawn, labels, strict=True) if _is_written(row)}.values())
     return [
         {
             "label": label,
@@ -153,6 +154,10 @@ def _points(rows: Sequence[Row], index: str, elsewhere: CleanErrors) -> Values:
         }
         for (row, clean), label in zip(drawn, labels, strict=True)
     ]
+
+
+def _is_written(row: Row) -> bool:
+    return row.run is not None or len(row.model) <= _SHORT_NAME
 
 
 def _identity(row: Row) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """``stormbench verify``: a generated set against its manifest, or a result by asking the model again."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +22,7 @@ def verify(
         typer.Option(min=0, max=1, help="Share of the files (by default all) or predictions (0.02) to look at."),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the sample; by default nobody knows it.")] = None,
+    released: Annotated[Path | None, typer.Option(help="Results: the corrupted set that was scored, if any.")] = None,
     device: Annotated[str, typer.Option(help="Results: cpu, cuda, cuda:1, ...")] = "cpu",
     repair: Annotated[bool, typer.Option("--repair", help="Sets: make missing and changed files again.")] = False,
     source: Annotated[str | None, typer.Option(help="Sets: the images, where they have moved since.")] = None,
@@ -35,17 +36,17 @@ def verify(
         raise typer.BadParameter("a result cannot be repaired, only a generated set", param_hint="--repair")
     if model is None or data is None:
         raise typer.BadParameter("to verify a result give --model and --data", param_hint="--model, --data")
-    _verify_result(path, model, data, 0.02 if sample is None else sample, seed, device)
+    _verify_result(path, model, data, 0.02 if sample is None else sample, seed=seed, released=released, device=device)
 
 
-def _verify_result(path: Path, model: str, data: str, sample: float, seed: int | None, device: str) -> None:
+def _verify_result(path: Path, model: str, data: str, sample: float, **options: Any) -> None:
     from stormbench.benchmarks.verification import verify as run
     from stormbench.benchmarks.verification_records import write_verification
     from stormbench.cli.progress import progress
     from stormbench.errors import ResultError
 
     with progress("verifying") as report:
-        found = run(path, model, data, sample=sample, seed=seed, device=device, progress=report)
+        found = run(path, model, data, sample=sample, progress=report, **options)
     record = write_verification(found, path)
     said = f"{found.equal:,} of {found.recomputed:,} recomputed predictions are those of {path} (recorded in {record})"
     if not found.passed:

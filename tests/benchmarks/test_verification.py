@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stormbench.benchmarks.generating import generate
 from stormbench.benchmarks.leaderboard import build_boards, read_runs
 from stormbench.benchmarks.leaderboard.site import render
 from stormbench.benchmarks.outcomes import Outcomes, outcomes_from
@@ -90,6 +91,17 @@ def test_other_weights_and_other_images_are_refused(result: Path, tmp_path: Path
     np.savez(others, images=rng.integers(0, 256, size=(40, 32, 32, 3), dtype=np.uint8), labels=np.arange(40) % 10)
     with pytest.raises(ResultError, match="give the very images that were scored"):
         verify(result, PLAIN, others)
+
+
+def test_results_on_released_files_are_verified_on_them(result: Path, tmp_path: Path) -> None:
+    written = tmp_path / "set"
+    generate("digits", written, SUITE, limit=40)
+    path, _ = score(PLAIN, "digits", SUITE, out=tmp_path, name="released", limit=40, batch_size=8, released=written)
+    assert verify(path, PLAIN, "digits", released=written).passed
+    with pytest.raises(ResultError, match="was scored on released files"):
+        verify(path, PLAIN, "digits")
+    with pytest.raises(ResultError, match="was scored on images made on the fly"):
+        verify(result, PLAIN, "digits", released=written)
 
 
 def test_a_record_says_nothing_about_another_file(result: Path) -> None:
