@@ -14,7 +14,7 @@ from stormbench.errors import InputError, MissingDependencyError, WorkerDiedErro
 
 Item = TypeVar("Item")
 
-_SECONDS_TO_CONNECT = 30
+_SECONDS_TO_CONNECT = 15
 # Libraries that make pixels and predictions: workers with others would make other bytes.
 _SAME_EVERYWHERE = ("stormbench", "numpy", "scipy", "opencv-python", "Pillow", "torch", "webdataset")
 

@@ -50,7 +50,11 @@ class TarWriter:
     keys: Sequence[str] = field(repr=False)
     labels: NDArray[np.int64] = field(repr=False)
     quality: int | None
-    images_a_shard: int = IMAGES_A_TAR
+
+    @property
+    def images_a_shard(self) -> int:
+        """As many as a tar file holds."""
+        return IMAGES_A_TAR
 
     def targets(self, cells: Sequence[Cell]) -> list[Path]:
         """The cells' folders."""
