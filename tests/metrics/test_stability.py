@@ -1,9 +1,6 @@
-import importlib.util
-from pathlib import Path
-from types import ModuleType
-
 import numpy as np
 import pytest
+import stability_reference
 
 from stormbench.corruptions.perturbations import SCORED, SCORED_CIFAR
 from stormbench.errors import InputError
@@ -23,17 +20,6 @@ from stormbench.metrics.stability import mean_over, sequence_flip_probabilities,
 MODES = [("previous", 1), ("previous", 2), ("previous", 3), ("first", 1), ("first", 2), ("first", 3)]
 
 
-@pytest.fixture(scope="module")
-def literal() -> ModuleType:
-    path = Path(__file__).parents[1] / "references/stability_reference.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def tied_logits(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
     """Few values, so that most classes are tied with others."""
     return np.random.default_rng(seed).integers(-4, 5, shape).astype(np.float32)
@@ -41,31 +27,31 @@ def tied_logits(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
 
 @pytest.mark.parametrize(("reference", "stride"), MODES)
 @pytest.mark.parametrize("classes", [5, 6, 23])
-def test_top5_distance_is_the_papers(literal: ModuleType, reference: str, stride: int, classes: int) -> None:
+def test_top5_distance_is_the_papers(reference: str, stride: int, classes: int) -> None:
     logits = tied_logits((6, 11, classes))
-    wanted = literal.top5_distance(logits.tolist(), reference, stride)
+    wanted = stability_reference.top5_distance(logits.tolist(), reference, stride)
     assert top5_distance(logits, reference=reference, stride=stride) == pytest.approx(wanted, abs=1e-12)
 
 
 @pytest.mark.parametrize(("reference", "stride"), MODES)
-def test_top5_distance_without_ties(literal: ModuleType, reference: str, stride: int) -> None:
+def test_top5_distance_without_ties(reference: str, stride: int) -> None:
     walk = np.random.default_rng(1).normal(size=(4, 31, 40)).cumsum(axis=1)
-    wanted = literal.top5_distance(walk.tolist(), reference, stride)
+    wanted = stability_reference.top5_distance(walk.tolist(), reference, stride)
     assert 0 < wanted < 15
     assert top5_distance(walk, reference=reference, stride=stride) == pytest.approx(wanted, abs=1e-12)
 
 
 @pytest.mark.parametrize(("reference", "stride"), MODES)
-def test_zipf_distance_is_the_literal_one(literal: ModuleType, reference: str, stride: int) -> None:
+def test_zipf_distance_is_the_literal_one(reference: str, stride: int) -> None:
     logits = tied_logits((5, 9, 17))
-    wanted = literal.zipf_distance(logits.tolist(), reference, stride)
+    wanted = stability_reference.zipf_distance(logits.tolist(), reference, stride)
     assert zipf_distance(logits, reference=reference, stride=stride) == pytest.approx(wanted, abs=1e-12)
 
 
 @pytest.mark.parametrize(("reference", "stride"), MODES)
-def test_flip_probability_is_the_papers(literal: ModuleType, reference: str, stride: int) -> None:
+def test_flip_probability_is_the_papers(reference: str, stride: int) -> None:
     predictions = np.random.default_rng(2).integers(3, size=(7, 13))
-    wanted = literal.flip_probability(predictions.tolist(), reference, stride)
+    wanted = stability_reference.flip_probability(predictions.tolist(), reference, stride)
     assert flip_probability(predictions, reference=reference, stride=stride) == pytest.approx(wanted, abs=1e-12)
 
 
