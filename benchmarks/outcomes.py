@@ -7,6 +7,7 @@ import io
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -73,18 +74,32 @@ def outcomes_from(content: bytes, where: str) -> Outcomes:
         where: what to call the file in an error.
 
     Raises:
+        ResultError: see ``arrays_from``.
+    """
+    return Outcomes(**arrays_from(content, [field.name for field in fields(Outcomes)], where))
+
+
+def arrays_from(content: bytes, names: Sequence[str], where: str) -> dict[str, NDArray[Any]]:
+    """Reads the arrays of an ``.npz`` file that may come from a stranger.
+
+    Args:
+        content: the bytes of the file.
+        names: of all its arrays.
+        where: what to call the file in an error.
+
+    Raises:
         ResultError: it is no ``.npz`` file, holds other arrays or objects, or unpacks to more than is sensible.
     """
-    names = sorted(field.name for field in fields(Outcomes))
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             size = sum(member.file_size for member in archive.infolist())
             found = sorted(member.filename.removesuffix(".npy") for member in archive.infolist())
-        if found != names:
-            raise ResultError(f"{where} holds the arrays {shown(', '.join(found), longest=80)}, not {', '.join(names)}")
+        if found != sorted(names):
+            listed = shown(", ".join(found), longest=80)
+            raise ResultError(f"{where} holds the arrays {listed}, not {', '.join(sorted(names))}")
         if size > MAXIMAL_BYTES:
             raise ResultError(f"{where} unpacks to {size} bytes; at most {MAXIMAL_BYTES} are read")
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return Outcomes(**arrays)
+            return dict(arrays)
     except _BROKEN as error:
         raise ResultError(f"cannot read the outcomes {where}: {type(error).__name__}: {shown(str(error))}") from None

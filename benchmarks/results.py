@@ -132,7 +132,7 @@ class Result(Settings):
     schema_version: Literal[2] = 2
     created: datetime
     outcomes: OutcomesRecord
-    cells: list[Cell]
+    cells: Annotated[list[Cell], Field(min_length=1)]
     adversarial: AdversarialRecord | None = None
     seal: Digest | None = None
 

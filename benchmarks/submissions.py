@@ -46,7 +46,6 @@ def implausible(result: Result | SequenceResult) -> str | None:
     checks = {
         "it has no seal; score the model anew": result.seal is None,
         "a digest of one repeated digit is no digest": any(len(set(digest)) == 1 for digest in digests),
-        "there is no cell in it": not result.cells,
         f"it was scored in the future, at {result.created}": _in_the_future(result.created),
         f"its outcomes are named {shown(result.outcomes.file, longest=80)}": not _is_plain(result.outcomes.file),
     }

@@ -124,7 +124,8 @@ def build_boards(runs: Sequence[Run], *, published: bool = True) -> list[Board]:
 
 
 def _board(group: Sequence[Run], flags: Mapping[int, tuple[str, ...]], *, published: bool) -> Board:
-    index = next(name for name in _RANKED_BY if any(name in run.figures for run in group))
+    having = (name for name in _RANKED_BY if any(name in run.figures for run in group))
+    index = next(having, _RANKED_BY[-1])
     lines = [sorted(line, key=_age, reverse=True) for line in _lines(group)]
     ranks = _ranks([line[0] for line in lines], index)
     rows = [
@@ -164,6 +165,8 @@ def _lines(group: Sequence[Run]) -> list[list[Run]]:
 
 def _ranks(runs: Sequence[Run], index: str) -> dict[int, Rank]:
     having = [run for run in runs if index in run.figures]
+    if not having:
+        return {}
     if all(index in run.samples for run in having):
         beaten = surely_beaten([run.samples[index] for run in having])
     else:

@@ -5,11 +5,9 @@ read as data from a stranger.
 """
 
 import hashlib
-import io
 import json
-import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,6 +17,8 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import from_json
 
+from stormbench.benchmarks.outcomes import arrays_from
+from stormbench.benchmarks.plain_text import shown
 from stormbench.benchmarks.records import Count, Digest, PositiveCount, Record, Text
 from stormbench.benchmarks.results import MAXIMAL_BYTES, OutcomesRecord, Settings, seal_of
 from stormbench.benchmarks.shards import npz
@@ -27,8 +27,6 @@ from stormbench.errors import ResultError
 from stormbench.files import write_whole
 from stormbench.metrics.stability import TOP, sequence_flip_probabilities, sequence_top5_distances
 
-# The outcomes of ten perturbations of 50,000 images take 160 MB before compression.
-MAXIMAL_OUTCOMES = 2**31
 CellKey = tuple[str, int]
 
 
@@ -80,7 +78,7 @@ class SequenceResult(Settings):
     schema_version: Literal[1] = 1
     created: datetime
     outcomes: OutcomesRecord
-    cells: list[SequenceCell]
+    cells: Annotated[list[SequenceCell], Field(min_length=1)]
     seal: Digest | None = None
 
     @model_validator(mode="after")
@@ -195,10 +193,10 @@ def read_sequence_result(path: Path) -> SequenceResult:
         raise ResultError(f"cannot read the result {path}: {error.strerror}") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))[:200] or "the file"
-        raise ResultError(f"{path} is not a result on sequences: {where}: {first['msg']}") from None
+        where = shown(".".join(map(str, first["loc"])), longest=200) or "the file"
+        raise ResultError(f"{path} is not a result on sequences: {where}: {shown(first['msg'])}") from None
     except ValueError as error:
-        raise ResultError(f"{path} is not a result: {error}") from None
+        raise ResultError(f"{path} is not a result: {shown(str(error))}") from None
     if result.seal is not None and result.seal != seal_of(document):
         raise ResultError(f"{path} was changed after it was written: its seal does not fit; score the model anew")
     return result
@@ -217,7 +215,7 @@ def read_sequence_outcomes(path: Path, result: SequenceResult) -> SequenceOutcom
         raise ResultError(f"cannot read the outcomes {beside} of {path}: {error}") from None
     if hashlib.sha256(content).hexdigest() != result.outcomes.sha256:
         raise ResultError(f"{beside} is not the file that {path} was written with (its digest differs)")
-    outcomes = _outcomes(content, beside)
+    outcomes = SequenceOutcomes(**arrays_from(content, [field.name for field in fields(SequenceOutcomes)], str(beside)))
     frames = sum(cell.frames for cell in result.cells)
     images, classes = result.data.images, result.model.classes
     impossible = f"the outcomes in {beside} cannot be those of {path}"
@@ -225,21 +223,11 @@ def read_sequence_outcomes(path: Path, result: SequenceResult) -> SequenceOutcom
     for name, shape in wanted.items():
         if (found := getattr(outcomes, name).shape) != shape:
             raise ResultError(f"{impossible}: {name} has shape {found}, not {shape}")
+    if outcomes.keys.dtype.kind != "U" or len(np.unique(outcomes.keys)) < images:
+        raise ResultError(f"{impossible}: keys are texts, each of them once")
     if outcomes.top.dtype.kind not in "iu" or not 0 <= int(outcomes.top.min()) <= int(outcomes.top.max()) < classes:
         raise ResultError(f"{impossible}: classes must lie in 0..{classes - 1}")
     cells = [(key, cell.frames) for key, cell in zip(result.keys, result.cells, strict=True)]
     if count(cells, outcomes) != result.cells:
         raise ResultError(f"the outcomes in {beside} do not add up to the counts in {path}")
     return outcomes
-
-
-def _outcomes(content: bytes, where: Path) -> SequenceOutcomes:
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        if size > MAXIMAL_OUTCOMES:
-            raise ResultError(f"{where} unpacks to {size} bytes; at most {MAXIMAL_OUTCOMES} are read")
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return SequenceOutcomes(**arrays)
-    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ResultError(f"cannot read the outcomes {where}: {type(error).__name__}: {error}") from None

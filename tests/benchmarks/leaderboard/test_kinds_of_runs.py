@@ -1,10 +1,16 @@
 """Sequences and adversarial evaluations on the leaderboard, in comparisons and as submissions."""
 
+import json
+import random
 from collections.abc import Callable
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from stormbench.benchmarks.adversarial_records import AdversarialRecord, CorrectRecord
 from stormbench.benchmarks.compare import compare
@@ -12,7 +18,7 @@ from stormbench.benchmarks.leaderboard import build_boards, find_baselines, read
 from stormbench.benchmarks.leaderboard.boards import Rank
 from stormbench.benchmarks.leaderboard.charts import board_charts, clean_errors
 from stormbench.benchmarks.leaderboard.site import render
-from stormbench.benchmarks.results import CLEAN
+from stormbench.benchmarks.results import CLEAN, seal_of
 from stormbench.benchmarks.sequences.results import SequenceResult
 from stormbench.benchmarks.sequences.scoring import score_sequences
 from stormbench.benchmarks.sequences.suites import SEQUENCE_SUITES
@@ -112,6 +118,32 @@ def test_sequences_are_taken_in(sequences: Path, tmp_path: Path) -> None:
     assert "flip_probability" in add_result(sequences / "plain.json", tmp_path).figures
     with pytest.raises(ResultError, match="the very same outcomes"):
         add_result(sequences / "plain.json", tmp_path)
+
+
+def test_noise_at_a_high_level_alone_has_a_board_and_no_rank(tmp_path: Path) -> None:
+    suite = SEQUENCE_SUITES["cifar-p"].narrowed(["gaussian_noise"], [2])
+    score_sequences(f"{NETWORK}plain", "digits", suite, out=tmp_path / "results", limit=4, name="plain")
+    (board,) = build_boards(read_runs(tmp_path / "results"))
+    assert board.rows[0].rank is None
+    assert "gaussian_noise, level 2" in render([board])
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32))
+def test_damaged_sequences_are_refused_without_a_traceback(sequences: Path, tmp_path: Path, seed: int) -> None:
+    draw = random.Random(seed)
+    for suffix in (".json", ".npz"):
+        content = bytearray((sequences / f"plain{suffix}").read_bytes())
+        for _ in range(draw.randint(0, 4)):
+            content[draw.randrange(len(content))] = draw.randrange(256)
+        (tmp_path / f"plain{suffix}").write_bytes(content)
+    document = (tmp_path / "plain.json").read_text(errors="replace")
+    resealed = {"outcomes": {"file": "plain.npz", "sha256": sha256((tmp_path / "plain.npz").read_bytes()).hexdigest()}}
+    with suppress(ValueError, AttributeError):
+        changed = json.loads(document) | resealed
+        (tmp_path / "plain.json").write_text(json.dumps(changed | {"seal": seal_of(changed)}))
+    with suppress(ResultError):
+        read_runs(tmp_path)
 
 
 def test_attacked_models_are_ranked_by_robust_accuracy(write_attacked: WriteRun, tmp_path: Path) -> None:
