@@ -40,7 +40,8 @@ def as_pixels(image: object) -> Pixels:
     if min(image.shape[:2]) < SMALLEST_SIDE:
         raise InputError(f"image must have {SMALLEST_SIDE} rows and columns or more, got shape {image.shape}")
     colours = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image[:, :, :3]
-    return np.require(colours, requirements=["C", "W"])  # kernels are compiled once, for arrays that can be written to
+    usable = colours.flags.c_contiguous and colours.flags.writeable  # kernels are compiled for no other kind of array
+    return colours if usable else np.array(colours, order="C")
 
 
 def quantise(values: NDArray[Any]) -> Pixels:
