@@ -24,6 +24,8 @@ from stormbench.timing import take_spent
 
 logger = logging.getLogger(__name__)
 
+_NAMED_AT_MOST = 20
+
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -191,8 +193,9 @@ def work_off(
         done += len(shard)
         report(done, total)
     if broken:
+        more = f"; and {len(broken) - _NAMED_AT_MOST} more" if len(broken) > _NAMED_AT_MOST else ""
         raise BrokenImageError(
-            "; ".join(["images have changed or gone since the run began, all others are done", *broken])
+            f"{'; '.join(broken[:_NAMED_AT_MOST])}{more}; all shards without such images are done and kept"
         )
     if done > before:
         logger.info(throughput(done - before, time.perf_counter() - begun, seconds))
