@@ -22,6 +22,7 @@ from stormbench.benchmarks.suites import SUITES, Suite
 from stormbench.corruptions import corrupt
 from stormbench.datasets import Geometry, open_images
 from stormbench.datasets.corrupted import jpeg_round_trip
+from stormbench.datasets.folder import FolderImages
 from stormbench.datasets.manifest import read_list, read_manifest
 from stormbench.datasets.provenance import SOURCE
 from stormbench.errors import BrokenImageError, DataError, SettingsChangedError, UnknownNameError
@@ -156,6 +157,13 @@ def test_a_second_call_changes_nothing(source: Path, tmp_path: Path) -> None:
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
     assert generate(source, tmp_path / "out", SMALL_JPEG, corruptions=FEW, severities=[1]) == first
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == times
+
+
+def test_a_second_call_reads_no_pixels(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = generate(source, tmp_path / "out", SMALL_JPEG, corruptions=FEW, severities=[1])
+    for reading in ("read", "digest"):
+        monkeypatch.setattr(FolderImages, reading, lambda *_: pytest.fail("an image was read"))
+    assert generate(source, tmp_path / "out", SMALL_JPEG, corruptions=FEW, severities=[1]) == first
 
 
 def test_cells_can_be_added(source: Path, tmp_path: Path) -> None:
