@@ -72,15 +72,16 @@ def test_many_attacks_agree_on_a_standard_network(resnet20: nn.Module, cifar: Ci
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_rain_in_the_order_that_evaluations_of_its_kind_find(resnet20: nn.Module, cifar: Cifar) -> None:
     """Undefended <= adaptive << oblivious <= clean, and nothing is left where the draw is known."""
     found = robust_accuracy(
-        defend(resnet20, "rain:upsampler=bicubic"), cifar[0][:60], cifar[1][:60], eps=8 / 255, budget="quick"
+        defend(resnet20, "rain:upsampler=bicubic"), cifar[0][:40], cifar[1][:40], eps=8 / 255, budget="quick"
     )
     clean, oblivious, adaptive = (found.counts[name] or 0 for name in ("clean", "oblivious", "adaptive"))
     undefended = found.correct(Role.UNDEFENDED)
     assert undefended is not None
-    assert undefended <= adaptive <= 6
-    assert adaptive + 12 <= oblivious <= clean + 3
+    assert undefended <= adaptive <= 4
+    assert adaptive + 8 <= oblivious <= clean + 3
     assert found.counts["fixed_draw"] == 0
     assert found.verdict is Verdict.NOT_ROBUST
