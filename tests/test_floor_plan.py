@@ -27,7 +27,7 @@ WITHOUT_TORCH = ["corruptions", "metrics", "datasets"]
 
 def area_of(path: Path) -> str:
     first, *rest = path.relative_to(ROOT).parts
-    return "cli" if first == "core" and rest[0] in ("cli", "__main__.py") else first
+    return "cli" if path.name == "__main__.py" or (first == "core" and rest[0] == "cli") else first
 
 
 def imported_modules(path: Path) -> set[str]:

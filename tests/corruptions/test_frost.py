@@ -1,5 +1,7 @@
 """Where the textures of frost come from."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,10 +23,12 @@ def _forget() -> Iterator[None]:
 
 
 def test_textures_are_read_without_importing_the_package_that_ships_them() -> None:
-    import sys
-
-    corrupt(IMAGE, "frost", 1, rng=np.random.default_rng(0))
-    assert "imagecorruptions" not in sys.modules
+    code = (
+        "import sys, numpy as np; from stormbench.corruptions import corrupt;"
+        "corrupt(np.zeros((32, 32, 3), np.uint8), 'frost', 1, rng=np.random.default_rng(0));"
+        "sys.exit('imagecorruptions' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_missing_package_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
