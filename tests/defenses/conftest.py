@@ -1,12 +1,15 @@
 """Small models for the tests of defenses and attacks."""
 
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+
+from stormbench.benchmarks import load_model
+
+ROOT = Path(__file__).parents[2]
 
 
 class Tiny(nn.Module):
@@ -48,14 +51,8 @@ def linear() -> Linear:
 @pytest.fixture(scope="session")
 def resnet20(shared: Path) -> nn.Module:
     """A public CIFAR-10 network, 91.5 % right on the first 1,000 test images."""
-    path = Path(__file__).parents[1] / "references/cifar_resnet.py"
-    spec = spec_from_file_location("cifar_resnet", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    network: nn.Module = module.load(shared / "data/cifar10-weights/resnet20-12fca82f.th")
-    return network
+    weights = shared / "data/cifar10-weights/resnet20-12fca82f.th"
+    return load_model(f"checkpoint:{weights}@python:{ROOT / 'docs/examples/cifar_resnet.py'}:resnet20")
 
 
 @pytest.fixture(scope="session")
