@@ -7,7 +7,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "generating": ["generate"],
-        "models": ["Model", "load_model"],
+        "models.loading": ["Model", "load_model"],
         "scoring": ["score"],
         "suites": ["SUITES", "Suite"],
     },

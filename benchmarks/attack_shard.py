@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stormbench.benchmarks.models import Model
+from stormbench.benchmarks.models.loading import Model
 from stormbench.benchmarks.shards import Shard, split
 from stormbench.datasets import ImageSet
 from stormbench.datasets.corrupted import OnTheFly

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from stormbench.benchmarks.adversarial_records import AdversarialRecord
 from stormbench.benchmarks.contestants import Contestant, pixel_settings, read_contestant
-from stormbench.benchmarks.names import model_name, short_model_name
 from stormbench.benchmarks.paired import holm, mcnemar
-from stormbench.benchmarks.plain_text import shown
 from stormbench.benchmarks.resampling import Sampled
-from stormbench.benchmarks.results import CLEAN
+from stormbench.benchmarks.results.adversarial import AdversarialRecord
+from stormbench.benchmarks.results.names import model_name, short_model_name
+from stormbench.benchmarks.results.plain_text import shown
+from stormbench.benchmarks.results.schema import CLEAN
 from stormbench.benchmarks.summary import CellKey, Estimate
 from stormbench.errors import InputError, ResultError
 from stormbench.metrics.baselines import Baseline

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stormbench.benchmarks.adversarial_records import AdversarialRecord
 from stormbench.benchmarks.resampling import Resampled
-from stormbench.benchmarks.results import Settings, is_sequence_result, read_outcomes, read_result
+from stormbench.benchmarks.results.adversarial import AdversarialRecord
+from stormbench.benchmarks.results.schema import Settings, is_sequence_result, read_outcomes, read_result
 from stormbench.benchmarks.sequences.results import read_sequence_outcomes, read_sequence_result
 from stormbench.benchmarks.sequences.summary import summarise_sequences
 from stormbench.benchmarks.summary import CellKey, Figures, sampled_figures, suite_baseline

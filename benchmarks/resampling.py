@@ -7,8 +7,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from stormbench.benchmarks.outcomes import Outcomes
-from stormbench.benchmarks.results import CLEAN, Result
+from stormbench.benchmarks.results.outcomes import Outcomes
+from stormbench.benchmarks.results.schema import CLEAN, Result
 from stormbench.benchmarks.suites import SEVERITIES
 from stormbench.metrics.intervals import resampled_means
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from stormbench.benchmarks.adversarial_records import AdversarialRecord, AttackRecord, CorrectRecord
 from stormbench.benchmarks.attack_shard import AttackShard
-from stormbench.benchmarks.models import Model, load_model
-from stormbench.benchmarks.results import Result, Settings, read_outcomes, read_result, write_result
+from stormbench.benchmarks.models.loading import Model, load_model
+from stormbench.benchmarks.results.adversarial import AdversarialRecord, AttackRecord, CorrectRecord
+from stormbench.benchmarks.results.schema import Result, Settings, read_outcomes, read_result, write_result
 from stormbench.benchmarks.scoring import run_name, score
 from stormbench.benchmarks.shards import Journal, Shard, refuse_changes, work_off
 from stormbench.benchmarks.suites import SUITES, Suite

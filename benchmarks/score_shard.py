@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from stormbench.benchmarks.results import CLEAN
+from stormbench.benchmarks.results.schema import CLEAN
 from stormbench.benchmarks.shards import Shard
 from stormbench.datasets import ImageSet
 from stormbench.datasets.corrupted import CellPixels, Pixels

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from stormbench.benchmarks.models import Model, load_model
-from stormbench.benchmarks.outcomes import Outcomes
-from stormbench.benchmarks.results import (
+from stormbench.benchmarks.models.loading import Model, load_model
+from stormbench.benchmarks.results.outcomes import Outcomes
+from stormbench.benchmarks.results.schema import (
     CLEAN,
     DataRecord,
     DefenseRecord,

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from stormbench.benchmarks.leaderboard.runs import Run, read_run, result_files
-from stormbench.benchmarks.plain_text import shown
-from stormbench.benchmarks.results import CLEAN, Result, is_sequence_result, read_result
+from stormbench.benchmarks.results.plain_text import shown
+from stormbench.benchmarks.results.schema import CLEAN, Result, is_sequence_result, read_result
 from stormbench.benchmarks.sequences.results import SequenceResult, read_sequence_result
 from stormbench.corruptions import CORRUPTIONS
 from stormbench.errors import ResultError

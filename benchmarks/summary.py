@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stormbench.benchmarks.resampling import Resampled, Sampled, complete_corruptions
-from stormbench.benchmarks.results import CLEAN, Cell, Result, read_outcomes, read_result
+from stormbench.benchmarks.results.schema import CLEAN, Cell, Result, read_outcomes, read_result
 from stormbench.benchmarks.suites import SEVERITIES, SUITES
 from stormbench.errors import InputError
 from stormbench.metrics.baselines import Baseline, load_baseline

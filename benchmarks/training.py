@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stormbench.benchmarks.models import Model
+from stormbench.benchmarks.models.loading import Model
 from stormbench.datasets import Geometry, ImageSet, match_classes
 from stormbench.defenses.rain.defense import RAIN
 from stormbench.defenses.rain.enhancers import UpsamplerName, load_enhancer

@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from stormbench.benchmarks.models import Model, load_model
-from stormbench.benchmarks.outcomes import Outcomes
-from stormbench.benchmarks.plain_text import shown
-from stormbench.benchmarks.results import CLEAN, Result, is_sequence_result, read_outcomes, read_result
+from stormbench.benchmarks.models.loading import Model, load_model
+from stormbench.benchmarks.results.outcomes import Outcomes
+from stormbench.benchmarks.results.plain_text import shown
+from stormbench.benchmarks.results.schema import CLEAN, Result, is_sequence_result, read_outcomes, read_result
+from stormbench.benchmarks.results.verification import Verification, file_digest
 from stormbench.benchmarks.score_shard import ScoreShard
 from stormbench.benchmarks.shards import Shard, split
 from stormbench.benchmarks.survey import Progress, sound_images, survey
-from stormbench.benchmarks.verification_records import Verification, file_digest
 from stormbench.datasets import ImageSet, match_classes, open_images
 from stormbench.datasets.corrupted import CellPixels, OnTheFly
 from stormbench.datasets.released import open_released

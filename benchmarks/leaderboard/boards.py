@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from stormbench.benchmarks.leaderboard.columns import COLUMN, COLUMNS, Figure, published_figure
 from stormbench.benchmarks.leaderboard.runs import Run
-from stormbench.benchmarks.names import short_name
-from stormbench.benchmarks.plain_text import shown
 from stormbench.benchmarks.resampling import Sampled
+from stormbench.benchmarks.results.names import short_name
+from stormbench.benchmarks.results.plain_text import shown
+from stormbench.benchmarks.results.verification import Verification, read_verification
 from stormbench.benchmarks.summary import Estimate
-from stormbench.benchmarks.verification_records import Verification, read_verification
 from stormbench.metrics.baselines import PublishedRow, published_rows
 
 # Share of the resamples in which one model must be ahead: the two-sided 95 % interval of the difference excludes 0.

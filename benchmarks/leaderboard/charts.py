@@ -9,7 +9,7 @@ from typing import Any
 
 from stormbench.benchmarks.leaderboard.boards import Board, Row
 from stormbench.benchmarks.leaderboard.columns import COLUMN, Figure
-from stormbench.benchmarks.plain_text import shown
+from stormbench.benchmarks.results.plain_text import shown
 from stormbench.benchmarks.summary import Estimate
 
 Values = list[dict[str, Any]]

@@ -8,7 +8,7 @@ from typing import Any
 from stormbench.benchmarks.contestants import pixel_settings
 from stormbench.benchmarks.leaderboard.columns import COLUMN, Figure
 from stormbench.benchmarks.resampling import Sampled
-from stormbench.benchmarks.results import CLEAN, Result, is_sequence_result, read_result
+from stormbench.benchmarks.results.schema import CLEAN, Result, is_sequence_result, read_result
 from stormbench.benchmarks.sequences.results import SequenceResult, read_sequence_result
 from stormbench.benchmarks.sequences.summary import find_sequence_baseline, summarise_sequences
 from stormbench.benchmarks.summary import Estimate, Summary, find_baseline, suite_baseline, summarise

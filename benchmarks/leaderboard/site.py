@@ -17,8 +17,8 @@ from stormbench.benchmarks.leaderboard.boards import Board, Row
 from stormbench.benchmarks.leaderboard.charts import Chart, board_charts, clean_errors
 from stormbench.benchmarks.leaderboard.libraries import datatables, vega_embed
 from stormbench.benchmarks.leaderboard.texts import all_rows, as_csv, as_latex, as_markdown, used_columns
-from stormbench.benchmarks.plain_text import shown
-from stormbench.benchmarks.results import Result
+from stormbench.benchmarks.results.plain_text import shown
+from stormbench.benchmarks.results.schema import Result
 from stormbench.benchmarks.sequences.results import SequenceResult
 from stormbench.files import write_whole
 

@@ -1,6 +1,6 @@
 """What a run on sequences leaves behind: counts of flips, and beside them the best five classes of every frame.
 
-The same rules hold as for results on images (``stormbench.benchmarks.results``): counts and no percentages, sealed,
+The rules of results on images hold (``stormbench.benchmarks.results.schema``): counts and no percentages, sealed,
 read as data from a stranger.
 """
 
@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import from_json
 
-from stormbench.benchmarks.outcomes import arrays_from
-from stormbench.benchmarks.plain_text import shown
-from stormbench.benchmarks.records import Count, Digest, PositiveCount, Record, Text
-from stormbench.benchmarks.results import MAXIMAL_BYTES, OutcomesRecord, Settings, seal_of
+from stormbench.benchmarks.results.outcomes import arrays_from
+from stormbench.benchmarks.results.plain_text import shown
+from stormbench.benchmarks.results.records import Count, Digest, PositiveCount, Record, Text
+from stormbench.benchmarks.results.schema import MAXIMAL_BYTES, OutcomesRecord, Settings, seal_of
 from stormbench.benchmarks.shards import npz
 from stormbench.corruptions.perturbations import PERTURBATIONS
 from stormbench.errors import ResultError

@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from stormbench.benchmarks.models import Model, load_model
-from stormbench.benchmarks.results import DataRecord, ModelRecord, Settings, SuiteRecord
+from stormbench.benchmarks.models.loading import Model, load_model
+from stormbench.benchmarks.results.schema import DataRecord, ModelRecord, Settings, SuiteRecord
 from stormbench.benchmarks.scoring import defense_record
 from stormbench.benchmarks.sequences.results import (
     CellKey,

@@ -42,7 +42,7 @@ def attack(
     interpolation: Annotated[str | None, typer.Option(help="nearest, bilinear, bicubic, ...")] = None,
 ) -> None:
     """Attacks MODEL with all that the budget allows, and says what is left; a second try continues."""
-    from stormbench.benchmarks.models import load_model
+    from stormbench.benchmarks.models.loading import load_model
     from stormbench.benchmarks.robust_accuracy import attack as run
     from stormbench.benchmarks.suites import SUITES
     from stormbench.cli.attack_table import print_attack

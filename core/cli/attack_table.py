@@ -5,9 +5,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from stormbench.benchmarks.names import model_name
-from stormbench.benchmarks.plain_text import shown
-from stormbench.benchmarks.results import Result
+from stormbench.benchmarks.results.names import model_name
+from stormbench.benchmarks.results.plain_text import shown
+from stormbench.benchmarks.results.schema import Result
 from stormbench.metrics.intervals import wilson
 
 _WIDTH_OF_FILES = 160

@@ -16,7 +16,7 @@ def demo(
     """Scores two small networks on handwritten digits, compares them, and attacks one behind RAIN."""
     from stormbench.benchmarks.demo.networks import NETWORKS
     from stormbench.benchmarks.leaderboard import build_boards, read_run
-    from stormbench.benchmarks.models import load_model
+    from stormbench.benchmarks.models.loading import load_model
     from stormbench.benchmarks.robust_accuracy import attack
     from stormbench.benchmarks.scoring import score
     from stormbench.benchmarks.summary import summarise

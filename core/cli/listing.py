@@ -56,7 +56,7 @@ def _baselines() -> Rows:
 
 
 def _models() -> Rows:
-    from stormbench.benchmarks.model_sources import MODEL_SOURCES
+    from stormbench.benchmarks.models.sources import MODEL_SOURCES
 
     return ((source.spelling, source.summary) for source in MODEL_SOURCES.values())
 

@@ -34,7 +34,7 @@ def score(
     interpolation: Annotated[str | None, typer.Option(help="nearest, bilinear, bicubic, ...")] = None,
 ) -> None:
     """Scores MODEL and prints its table; a second try continues an interrupted one."""
-    from stormbench.benchmarks.models import load_model
+    from stormbench.benchmarks.models.loading import load_model
     from stormbench.benchmarks.scoring import score as run
     from stormbench.benchmarks.sequences.suites import SEQUENCE_SUITES
     from stormbench.benchmarks.suites import SUITES

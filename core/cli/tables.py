@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from stormbench.benchmarks.results import CLEAN
+from stormbench.benchmarks.results.schema import CLEAN
 from stormbench.benchmarks.summary import Estimate, Summary
 
 # Figures of a run: the heading, and where the summary has it.

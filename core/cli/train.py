@@ -44,7 +44,7 @@ def rain(
     crop: Annotated[int | None, typer.Option(min=16, help="Side of the centre crop.")] = None,
 ) -> None:
     """Trains RAIN's detail enhancer for MODEL; a second try continues an interrupted one."""
-    from stormbench.benchmarks.models import load_model
+    from stormbench.benchmarks.models.loading import load_model
     from stormbench.benchmarks.training import train_rain
     from stormbench.cli.progress import progress
     from stormbench.datasets import Geometry, open_images

@@ -40,8 +40,8 @@ def verify(
 
 
 def _verify_result(path: Path, model: str, data: str, sample: float, **options: Any) -> None:
+    from stormbench.benchmarks.results.verification import write_verification
     from stormbench.benchmarks.verification import verify as run
-    from stormbench.benchmarks.verification_records import write_verification
     from stormbench.cli.progress import progress
     from stormbench.errors import ResultError
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stormbench.benchmarks.outcomes import Outcomes
-from stormbench.benchmarks.preprocessing import Preprocessing
-from stormbench.benchmarks.results import (
+from stormbench.benchmarks.models.preprocessing import Preprocessing
+from stormbench.benchmarks.results.outcomes import Outcomes
+from stormbench.benchmarks.results.schema import (
     CLEAN,
     DataRecord,
     DefenseRecord,

@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 from stormbench.benchmarks.compare import compare
 from stormbench.benchmarks.paired import holm, mcnemar
 from stormbench.benchmarks.resampling import Resampled
-from stormbench.benchmarks.results import CLEAN, SuiteRecord, read_outcomes, read_result
+from stormbench.benchmarks.results.schema import CLEAN, SuiteRecord, read_outcomes, read_result
 from stormbench.benchmarks.summary import sampled_figures, suite_baseline, summarise
 from stormbench.errors import InputError, ResultError
 from stormbench.metrics import TEST_CORRUPTIONS, corruption_error, mean_corruption_error, relative_mean_corruption_error

@@ -14,7 +14,7 @@ from PIL import Image
 from stormbench.benchmarks import load_model, score
 from stormbench.benchmarks.generating import FORMATS, generate
 from stormbench.benchmarks.mending import repair_set, verify_set
-from stormbench.benchmarks.models import Model
+from stormbench.benchmarks.models.loading import Model
 from stormbench.benchmarks.suites import SUITES
 from stormbench.datasets.manifest import Entry, list_path, read_manifest
 from stormbench.datasets.provenance import SOURCE

@@ -15,8 +15,8 @@ from PIL import Image
 
 from stormbench.benchmarks import load_model, score
 from stormbench.benchmarks.generating import generate
-from stormbench.benchmarks.models import Model
-from stormbench.benchmarks.results import Result
+from stormbench.benchmarks.models.loading import Model
+from stormbench.benchmarks.results.schema import Result
 from stormbench.benchmarks.shards import Journal
 from stormbench.benchmarks.suites import SUITES, Suite
 from stormbench.corruptions import corrupt

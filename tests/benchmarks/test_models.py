@@ -16,9 +16,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from stormbench.benchmarks.model_sources import MODEL_SOURCES, split_spec
-from stormbench.benchmarks.models import _LOADERS, Model, load_model
-from stormbench.benchmarks.preprocessing import Preprocessing
+from stormbench.benchmarks.models.loading import _LOADERS, Model, load_model
+from stormbench.benchmarks.models.preprocessing import Preprocessing
+from stormbench.benchmarks.models.sources import MODEL_SOURCES, split_spec
 from stormbench.datasets import Geometry, ImageSet, match_classes, open_images
 from stormbench.errors import InputError, ModelError, StormbenchError, UnknownNameError
 from stormbench.torchvision_guard import import_torchvision
@@ -155,7 +155,7 @@ def test_timm_architecture_with_own_weights(tmp_path: Path) -> None:
 
 
 def test_timm_without_network_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    from stormbench.benchmarks import zoo
+    from stormbench.benchmarks.models import zoo
 
     def refuse(*_: object, **__: object) -> nn.Module:
         raise OSError("An error happened\nand this is its story")
@@ -438,6 +438,6 @@ def test_all_imports_of_torchvision_and_timm_go_through_the_guard() -> None:
 def test_model_sources_need_no_torch() -> None:
     import subprocess
 
-    code = "import sys, stormbench.benchmarks.model_sources; assert 'torch' not in sys.modules"
+    code = "import sys, stormbench.benchmarks.models.sources; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
-    assert importlib.import_module("stormbench.benchmarks.model_sources").MODEL_SOURCES
+    assert importlib.import_module("stormbench.benchmarks.models.sources").MODEL_SOURCES

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from stormbench.benchmarks import load_model
-from stormbench.benchmarks.models import Model
-from stormbench.benchmarks.results import AdversarialRecord, read_outcomes, read_result
+from stormbench.benchmarks.models.loading import Model
+from stormbench.benchmarks.results.schema import AdversarialRecord, read_outcomes, read_result
 from stormbench.benchmarks.robust_accuracy import attack
 from stormbench.benchmarks.scoring import score
 from stormbench.benchmarks.summary import summarise

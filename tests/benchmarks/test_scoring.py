@@ -8,9 +8,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from stormbench.benchmarks import load_model, score
-from stormbench.benchmarks.models import Model
-from stormbench.benchmarks.preprocessing import Preprocessing
-from stormbench.benchmarks.results import Result, read_outcomes
+from stormbench.benchmarks.models.loading import Model
+from stormbench.benchmarks.models.preprocessing import Preprocessing
+from stormbench.benchmarks.results.schema import Result, read_outcomes
 from stormbench.benchmarks.shards import Journal
 from stormbench.benchmarks.suites import SUITES
 from stormbench.corruptions import corrupt

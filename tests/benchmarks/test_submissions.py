@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from stormbench.benchmarks.outcomes import outcomes_from
-from stormbench.benchmarks.results import read_outcomes, read_result, seal_of
+from stormbench.benchmarks.results.outcomes import outcomes_from
+from stormbench.benchmarks.results.schema import read_outcomes, read_result, seal_of
 from stormbench.benchmarks.shards import npz
 from stormbench.benchmarks.submissions import add_result
 from stormbench.errors import ResultError
@@ -166,7 +166,7 @@ def test_outcomes_that_cannot_be(submitted: Path, tmp_path: Path, what: str) -> 
 
 
 def test_a_bomb_is_not_unpacked(submitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stormbench.benchmarks.outcomes.MAXIMAL_BYTES", 10_000)
+    monkeypatch.setattr("stormbench.benchmarks.results.outcomes.MAXIMAL_BYTES", 10_000)
     assert "unpacks to" in refused(submitted, tmp_path / "board")
 
 

@@ -11,12 +11,12 @@ import pytest
 from stormbench.benchmarks.generating import generate
 from stormbench.benchmarks.leaderboard import build_boards, read_runs
 from stormbench.benchmarks.leaderboard.site import render
-from stormbench.benchmarks.outcomes import Outcomes, outcomes_from
-from stormbench.benchmarks.results import count, read_result, seal_of
+from stormbench.benchmarks.results.outcomes import Outcomes, outcomes_from
+from stormbench.benchmarks.results.schema import count, read_result, seal_of
+from stormbench.benchmarks.results.verification import read_verification, write_verification
 from stormbench.benchmarks.scoring import score
 from stormbench.benchmarks.suites import SUITES
 from stormbench.benchmarks.verification import verify
-from stormbench.benchmarks.verification_records import read_verification, write_verification
 from stormbench.errors import InputError, ResultError
 
 PLAIN = "python:stormbench.benchmarks.demo.networks:plain"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stormbench.benchmarks.leaderboard import build_boards, read_runs
 from stormbench.benchmarks.leaderboard.site import render
 from stormbench.benchmarks.leaderboard.texts import as_csv, as_latex, as_markdown
-from stormbench.benchmarks.plain_text import shown
+from stormbench.benchmarks.results.plain_text import shown
 
 WriteRun = Callable[..., Path]
 SIGNS = st.characters(exclude_categories=["Cs"]) | st.sampled_from("<>&\"'`={}[]()%$\\|*_#~^-\u202e\u2066\x00\x1b\n")

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stormbench.benchmarks.adversarial_records import AdversarialRecord, CorrectRecord
 from stormbench.benchmarks.compare import compare
 from stormbench.benchmarks.leaderboard import build_boards, find_baselines, read_runs
 from stormbench.benchmarks.leaderboard.boards import Rank
 from stormbench.benchmarks.leaderboard.charts import board_charts, clean_errors
 from stormbench.benchmarks.leaderboard.site import render
-from stormbench.benchmarks.results import CLEAN, seal_of
+from stormbench.benchmarks.results.adversarial import AdversarialRecord, CorrectRecord
+from stormbench.benchmarks.results.schema import CLEAN, seal_of
 from stormbench.benchmarks.sequences.results import SequenceResult
 from stormbench.benchmarks.sequences.scoring import score_sequences
 from stormbench.benchmarks.sequences.suites import SEQUENCE_SUITES

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from stormbench.benchmarks import load_model
-from stormbench.benchmarks.models import Model
+from stormbench.benchmarks.models.loading import Model
 from stormbench.benchmarks.sequences.generating import generate_sequences
 from stormbench.benchmarks.sequences.scoring import score_sequences
 from stormbench.benchmarks.sequences.suites import SEQUENCE_SUITES

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from stormbench.benchmarks import load_model
-from stormbench.benchmarks.models import Model
-from stormbench.benchmarks.results import find_results, is_sequence_result, read_result
+from stormbench.benchmarks.models.loading import Model
+from stormbench.benchmarks.results.schema import find_results, is_sequence_result, read_result
 from stormbench.benchmarks.sequences import scoring
 from stormbench.benchmarks.sequences.results import (
     SequenceResult,

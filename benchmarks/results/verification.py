@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from stormbench.benchmarks.records import Count, Digest, PositiveCount, Record, Text
+from stormbench.benchmarks.results.records import Count, Digest, PositiveCount, Record, Text
 from stormbench.errors import ResultError
 from stormbench.files import write_whole
 

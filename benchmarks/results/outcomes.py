@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stormbench.benchmarks.plain_text import shown
+from stormbench.benchmarks.results.plain_text import shown
 from stormbench.benchmarks.shards import npz
 from stormbench.errors import ResultError
 

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import from_json
 
-from stormbench.benchmarks.adversarial_records import AdversarialRecord
-from stormbench.benchmarks.outcomes import Outcomes, outcomes_from
-from stormbench.benchmarks.plain_text import shown
-from stormbench.benchmarks.preprocessing import Preprocessing
-from stormbench.benchmarks.records import Count, Digest, PositiveCount, Record, Text
+from stormbench.benchmarks.models.preprocessing import Preprocessing
+from stormbench.benchmarks.results.adversarial import AdversarialRecord
+from stormbench.benchmarks.results.outcomes import Outcomes, outcomes_from
+from stormbench.benchmarks.results.plain_text import shown
+from stormbench.benchmarks.results.records import Count, Digest, PositiveCount, Record, Text
 from stormbench.datasets import Geometry
 from stormbench.errors import ResultError
 from stormbench.files import write_whole

@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from stormbench.benchmarks.checkpoints import StateDict, classes_of
-from stormbench.benchmarks.preprocessing import Preprocessing
+from stormbench.benchmarks.models.checkpoints import StateDict, classes_of
+from stormbench.benchmarks.models.preprocessing import Preprocessing
 from stormbench.errors import ModelError, UnknownNameError
 from stormbench.torchvision_guard import import_timm, import_torchvision
 

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stormbench.benchmarks import python_models, zoo
-from stormbench.benchmarks.checkpoints import StateDict, load_weights, read_state_dict
-from stormbench.benchmarks.model_sources import MODEL_SOURCES, split_spec
-from stormbench.benchmarks.preprocessing import Preprocessing, Triple
-from stormbench.benchmarks.python_models import PythonFile
+from stormbench.benchmarks.models import python_files, zoo
+from stormbench.benchmarks.models.checkpoints import StateDict, load_weights, read_state_dict
+from stormbench.benchmarks.models.preprocessing import Preprocessing, Triple
+from stormbench.benchmarks.models.python_files import PythonFile
+from stormbench.benchmarks.models.sources import MODEL_SOURCES, split_spec
 from stormbench.errors import ModelError
 from stormbench.torchvision_guard import import_torchvision
 
@@ -211,8 +211,8 @@ def _architecture(name: str, state: StateDict) -> Found:
 
 
 def _from_python(identifier: str) -> Found:
-    code, network = python_models.build(identifier)
-    return Found(network, python_models.carried_preprocessing(network), f"python:{identifier}", code)
+    code, network = python_files.build(identifier)
+    return Found(network, python_files.carried_preprocessing(network), f"python:{identifier}", code)
 
 
 _LOADERS: dict[str, Callable[[str], Found]] = {

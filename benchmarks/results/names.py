@@ -2,8 +2,8 @@
 
 from pathlib import PurePosixPath
 
-from stormbench.benchmarks.plain_text import shown
-from stormbench.benchmarks.results import Settings
+from stormbench.benchmarks.results.plain_text import shown
+from stormbench.benchmarks.results.schema import Settings
 
 
 def model_name(result: Settings) -> str:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from stormbench.benchmarks.records import Count, PositiveCount, Record, Text
+from stormbench.benchmarks.results.records import Count, PositiveCount, Record, Text
 
 
 class AttackRecord(Record):
