@@ -44,15 +44,20 @@ def column(page: Any, heading: str) -> list[str]:
     return [text.split()[0] for text in found if text.strip()]
 
 
+def wait_until_sorted(page: Any, heading: str, order: str) -> None:
+    """The table sorts a moment after the click."""
+    page.locator(f"#models thead th[aria-sort={order}]", has_text=heading).first.wait_for()
+
+
 def test_sorting_by_mouse(site: Path, open_page: Open) -> None:
     page = open_page(site)
     heading = page.locator("#models thead th", has_text="mCE").first
     heading.click()
-    assert heading.get_attribute("aria-sort") == "ascending"
+    wait_until_sorted(page, "mCE", "ascending")
     ascending = [float(text) for text in column(page, "mCE")]
     assert ascending == sorted(ascending)
     heading.click()
-    assert heading.get_attribute("aria-sort") == "descending"
+    wait_until_sorted(page, "mCE", "descending")
     descending = [float(text) for text in column(page, "mCE") if text]
     assert descending == sorted(descending, reverse=True)
 
@@ -66,6 +71,7 @@ def test_sorting_by_keyboard(site: Path, open_page: Open, key: str) -> None:
         if "Clean error" in page.evaluate("document.activeElement.closest('th')?.innerText ?? ''"):
             break
     page.keyboard.press(key)
+    wait_until_sorted(page, "Clean error", "ascending")
     figures = [float(text) for text in column(page, "Clean error")]
     assert len(figures) > 4
     assert figures == sorted(figures)
