@@ -1,7 +1,10 @@
 """What all tests share."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 SHARED = Path(__file__).parents[1].parent / "shared"
@@ -13,3 +16,18 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"no reference data at {SHARED}")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def workers_of() -> Callable[[int], list[psutil.Process]]:
+    """Finds the worker processes of a process."""
+
+    def find(parent: int) -> list[psutil.Process]:
+        found = []
+        for child in psutil.Process(parent).children():
+            with suppress(psutil.Error):  # it may end while it is looked at
+                if "spawn_main" in " ".join(child.cmdline()):
+                    found.append(child)
+        return found
+
+    return find

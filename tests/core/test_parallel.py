@@ -1,5 +1,6 @@
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import psutil
@@ -30,9 +31,7 @@ def die_on_three(item: int) -> int:
     return item
 
 
-def worker_processes() -> list[psutil.Process]:
-    living = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
-    return [child for child in living if "spawn_main" in " ".join(child.cmdline())]
+WorkersOf = Callable[[int], list[psutil.Process]]
 
 
 def assert_ended(processes: list[psutil.Process]) -> None:
@@ -53,10 +52,10 @@ def test_a_worker_keeps_its_task() -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_an_error_of_a_task_comes_through_as_it_is(workers: int) -> None:
+def test_an_error_of_a_task_comes_through_as_it_is(workers: int, workers_of: WorkersOf) -> None:
     with pytest.raises(InputError, match="three"):
         list(parallel.run(fail_on_three, range(100), workers=workers))
-    assert_ended(worker_processes())
+    assert_ended(workers_of(os.getpid()))
 
 
 def test_a_killed_worker_is_said_so() -> None:
@@ -64,10 +63,10 @@ def test_a_killed_worker_is_said_so() -> None:
         list(parallel.run(die_on_three, range(100), workers=2))
 
 
-def test_giving_up_leaves_no_process() -> None:
+def test_giving_up_leaves_no_process(workers_of: WorkersOf) -> None:
     run = parallel.run(fail_on_three, iter([1, 2]), workers=2)
     next(run)
-    workers = worker_processes()
+    workers = workers_of(os.getpid())
     assert workers
     run.close()
     assert_ended(workers)
