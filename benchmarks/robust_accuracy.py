@@ -13,11 +13,12 @@ from stormbench.benchmarks.attack_shard import AttackShard
 from stormbench.benchmarks.models.loading import Model, load_model
 from stormbench.benchmarks.results.adversarial import AdversarialRecord, AttackRecord, CorrectRecord
 from stormbench.benchmarks.results.schema import Result, Settings, read_outcomes, read_result, write_result
-from stormbench.benchmarks.scoring import run_name, score
+from stormbench.benchmarks.runs import open_inputs, run_name, threads_restored
+from stormbench.benchmarks.scoring import score
 from stormbench.benchmarks.shards import Journal, Shard, refuse_changes, work_off
 from stormbench.benchmarks.suites import SUITES, Suite
-from stormbench.benchmarks.survey import Progress, sound_images, survey
-from stormbench.datasets import ImageSet, match_classes, open_images
+from stormbench.benchmarks.survey import Progress
+from stormbench.datasets import ImageSet
 from stormbench.datasets.corrupted import OnTheFly
 from stormbench.defenses.adversary import BUDGETS, Ball, Budget, Row, make_attack, run_attack
 from stormbench.defenses.adversary.ball import NormName
@@ -85,11 +86,9 @@ def attack(
     """
     ball, chosen = Ball(norm, eps), BUDGETS[budget] if isinstance(budget, str) else budget
     bare = replace(SUITES[suite] if isinstance(suite, str) else suite, corruptions=())
-    model = load_model(model) if isinstance(model, str) else model
+    inputs = open_inputs(model, data, defense, limit=limit, device=device, workers=workers, skip_broken=skip_broken)
+    model, images = inputs.model, inputs.images
     others = {key: load_model(value) if isinstance(value, str) else value for key, value in (sources or {}).items()}
-    images = open_images(data) if isinstance(data, str | Path) else data
-    images = images if limit is None else images.subset(range(min(limit, len(images))))
-    sound = sound_images(images, survey(images, workers=workers), skip_broken=skip_broken)
     radius = f"{norm}-{eps:.6g}"
     path = Path(out) / f"{name or run_name(model.source, bare.name, images.name, defense, radius, chosen.name)}.json"
     folder = path.with_suffix(".unfinished")
@@ -114,8 +113,8 @@ def attack(
         model=model,
         defense=defense,
         sources=others,
-        images=sound,
-        labels=match_classes(sound, model.num_classes),
+        images=inputs.sound,
+        labels=inputs.labels,
         pixels=OnTheFly(bare.geometry, bare.scale, bare.jpeg_quality, seed),
         ball=ball,
         budget=chosen,
@@ -127,8 +126,7 @@ def attack(
     with journal.open():
         record = _attacked(task, journal, workers, progress, announce)
         settings_of_clean = Settings(**{key: getattr(clean, key) for key in Settings.model_fields})
-        cells = [(cell.corruption, cell.severity) for cell in clean.cells]
-        result = write_result(settings_of_clean, cells, read_outcomes(clean_path, clean), path, record)
+        result = write_result(settings_of_clean, clean.keys, read_outcomes(clean_path, clean), path, record)
     journal.remove()
     return path, result
 
@@ -136,13 +134,10 @@ def attack(
 def _attacked(
     task: AttackShard, journal: Journal, workers: int, progress: Progress | None, announce: Announce | None
 ) -> AdversarialRecord:
-    threads = torch.get_num_threads()
-    try:
+    with threads_restored():
         if announce:
             announce(*_cost(task, workers))
         return _record(evaluate(_Run(task, journal, workers, progress), task.budget, task.subject, task.ball), task)
-    finally:
-        torch.set_num_threads(threads)
 
 
 class _Run:

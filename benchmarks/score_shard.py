@@ -23,24 +23,18 @@ CellKey = tuple[str, int]
 
 
 @dataclass
-class ScoreShard:
-    """Decodes each image of a shard once, makes all its cells and asks the model; runs in a worker.
+class ModelTask:
+    """What asks a model in a worker.
 
     Attributes:
         build: makes the model; called once per worker.
         images: the data set.
-        labels: each image's class in the model's index space.
-        pixels: where the pixels of a cell come from.
-        cells: what to score.
         seed: for defenses that draw; every cell of every shard starts from its own stream.
         device: where the model runs.
     """
 
     build: Callable[[], nn.Module]
     images: ImageSet
-    labels: NDArray[np.int64]
-    pixels: CellPixels
-    cells: Sequence[CellKey]
     seed: int
     device: str
 
@@ -50,6 +44,39 @@ class ScoreShard:
         torch.set_num_threads(1)
         return self.build().to(self.device).eval()
 
+    def reseed(self, cell: CellKey, shard: Shard) -> None:
+        """Starts the draws of a random defense anew."""
+        if callable(reseed := getattr(self.model, "reseed", None)):
+            reseed(int(stream(self.seed, f"defense/{cell[0]}", cell[1], str(shard.start)).integers(2**63)))
+
+    def logits(self, batch: NDArray[np.uint8], cell: CellKey) -> NDArray[np.float32]:
+        """The model's answer to a batch ``(N, H, W, 3)`` of a cell: shape ``(N, classes)``.
+
+        Raises:
+            ModelError: it has NaN.
+        """
+        with torch.inference_mode(), spent_on("model"):
+            images = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2).float().div(255)
+            logits: NDArray[np.float32] = self.model(images).float().cpu().numpy()
+        if np.isnan(logits).any():
+            raise ModelError(f"the model's output has NaN on {cell[0]}, severity {cell[1]}")
+        return logits
+
+
+@dataclass
+class ScoreShard(ModelTask):
+    """Decodes each image of a shard once, makes all its cells and asks the model; runs in a worker.
+
+    Attributes:
+        labels: each image's class in the model's index space.
+        pixels: where the pixels of a cell come from.
+        cells: what to score.
+    """
+
+    labels: NDArray[np.int64]
+    pixels: CellPixels
+    cells: Sequence[CellKey]
+
     def __call__(self, shard: Shard) -> dict[str, NDArray[Any]]:
         """Returns ``prediction`` and ``rank``, both of shape ``(cells, images of the shard)``."""
         indices = range(shard.start, shard.stop)
@@ -58,7 +85,8 @@ class ScoreShard:
         labels = self.labels[shard.start : shard.stop]
         predictions, ranks = [], []
         for cell in self.cells:
-            logits = self._logits(self._batch(clean, indices, cell), cell, shard)
+            self.reseed(cell, shard)
+            logits = self.logits(self._batch(clean, indices, cell), cell)
             predictions.append(predict(logits))
             ranks.append(rank_of_label(logits, labels))
         return {"prediction": np.stack(predictions).astype(np.int32), "rank": np.stack(ranks).astype(np.uint16)}
@@ -75,13 +103,3 @@ class ScoreShard:
                 "give --resize and --crop, or choose a suite that resizes"
             )
         return np.stack(batch)
-
-    def _logits(self, batch: NDArray[np.uint8], cell: CellKey, shard: Shard) -> NDArray[np.float32]:
-        if callable(reseed := getattr(self.model, "reseed", None)):
-            reseed(int(stream(self.seed, f"defense/{cell[0]}", cell[1], str(shard.start)).integers(2**63)))
-        with torch.inference_mode(), spent_on("model"):
-            images = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2).float().div(255)
-            logits: NDArray[np.float32] = self.model(images).float().cpu().numpy()
-        if np.isnan(logits).any():
-            raise ModelError(f"the model's output has NaN on {cell[0]}, severity {cell[1]}")
-        return logits

@@ -1,43 +1,23 @@
 """Scores a model: every image of a data set, in every cell of a suite."""
 
-import importlib.metadata
-import platform
-import re
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
 
-from stormbench.benchmarks.models.loading import Model, load_model
+from stormbench.benchmarks.models.loading import Model
 from stormbench.benchmarks.results.outcomes import Outcomes
-from stormbench.benchmarks.results.schema import (
-    CLEAN,
-    DataRecord,
-    DefenseRecord,
-    ModelRecord,
-    Result,
-    Settings,
-    SuiteRecord,
-    read_result,
-    write_result,
-)
+from stormbench.benchmarks.results.schema import CLEAN, Result, SuiteRecord, read_result, write_result
+from stormbench.benchmarks.runs import Inputs, defended, kept_or_run, open_inputs, settings_of, threads_restored
 from stormbench.benchmarks.score_shard import ScoreShard
-from stormbench.benchmarks.shards import Journal, Shard, refuse_changes, split, work_off
+from stormbench.benchmarks.shards import Journal, split, work_off
 from stormbench.benchmarks.suites import SUITES, Suite
-from stormbench.benchmarks.survey import Progress, Survey, sound_images, survey
-from stormbench.datasets import ImageSet, match_classes, open_images
+from stormbench.benchmarks.survey import Progress
+from stormbench.datasets import ImageSet
 from stormbench.datasets.corrupted import CellPixels, OnTheFly
 from stormbench.datasets.released import open_released
-from stormbench.defenses import defend, own_weights_digest
-from stormbench.errors import DataError, InputError
+from stormbench.errors import DataError
 from stormbench.parallel import Workers
-
-CellKey = tuple[str, int]
-_VERSIONS_OF = ("stormbench", "numpy", "scipy", "opencv-python", "Pillow", "torch", "torchvision")
 
 
 def score(
@@ -85,100 +65,51 @@ def score(
         StormbenchError: see ``stormbench.errors``; whatever was finished is kept.
     """
     suite = SUITES[suite] if isinstance(suite, str) else suite
-    _check_device(device)
-    model = load_model(model) if isinstance(model, str) else model
-    _build(model, defense)  # a wrong specification is found here and not in a worker
-    images = open_images(data) if isinstance(data, str | Path) else data
-    images = images if limit is None else images.subset(range(min(limit, len(images))))
-    found = survey(images, workers=workers)
-    sound = sound_images(images, found, skip_broken=skip_broken)
-    pixels, released_as = _cell_pixels(suite, sound, found, seed, released)
+    inputs = open_inputs(model, data, defense, limit=limit, device=device, workers=workers, skip_broken=skip_broken)
+    pixels, released_as = _cell_pixels(suite, inputs, seed, released)
     task = ScoreShard(
-        build=partial(_build, model, defense),
-        images=sound,
-        labels=match_classes(sound, model.num_classes),
-        pixels=pixels,
-        cells=[(CLEAN, 0), *suite.cells],
+        build=partial(defended, inputs.model, defense),
+        images=inputs.sound,
         seed=seed,
         device=device,
+        labels=inputs.labels,
+        pixels=pixels,
+        cells=[(CLEAN, 0), *suite.cells],
     )
-    settings = Settings(
-        run=name or run_name(model.source, suite.name, images.name, defense, "released" if released else None),
-        suite=_suite_record(suite),
-        model=ModelRecord(
-            source=model.source, digest=model.digest, classes=model.num_classes, preprocessing=model.preprocessing
-        ),
-        defense=defense_record(model, defense, seed),
-        data=_data_record(images, sound, found, released_as),
+    settings = settings_of(
+        inputs,
+        _suite_record(suite),
+        name=name,
+        defense=defense,
         seed=seed,
         batch_size=batch_size,
-        versions={"python": platform.python_version()} | {lib: importlib.metadata.version(lib) for lib in _VERSIONS_OF},
+        released=released_as,
     )
     path = Path(out) / f"{settings.run}.json"
-    comparable = settings.model_dump(mode="json") | {"cells": [list(cell) for cell in task.cells]}
-    if path.exists():
-        return path, _finished(path, comparable)
-    journal = Journal(path.with_suffix(".unfinished"), comparable)
-    with journal.open():
-        _score_missing(task, journal, split(len(sound), batch_size), workers, progress)
-        result = write_result(settings, task.cells, _gather(task, journal), path)
-    journal.remove()
-    return path, result
+
+    def run(journal: Journal) -> Result:
+        with threads_restored():
+            work_off(task, journal, split(len(inputs.sound), batch_size), workers=workers, progress=progress)
+        return write_result(settings, task.cells, _gather(task, journal), path)
+
+    return path, kept_or_run(path, settings, task.cells, read=read_result, run=run)
 
 
-def _cell_pixels(
-    suite: Suite, images: ImageSet, found: Survey, seed: int, released: str | Path | None
-) -> tuple[CellPixels, str | None]:
+def _cell_pixels(suite: Suite, inputs: Inputs, seed: int, released: str | Path | None) -> tuple[CellPixels, str | None]:
     """Where the cells come from, and what the result calls that."""
     if released is None:
         return OnTheFly(suite.geometry, suite.scale, suite.jpeg_quality, seed), None
     root = Path(released)
-    pixels, manifest = open_released(root, images, suite.geometry, suite.cells)
+    pixels, manifest = open_released(root, inputs.sound, suite.geometry, suite.cells)
     if manifest is None:
         return pixels, root.resolve().name
     ours = _suite_record(suite).model_dump(mode="json", exclude={"name"})
     theirs = manifest.model_dump(mode="json", include=set(ours))
-    if manifest.images == len(images):
-        ours["fingerprint"], theirs["fingerprint"] = found.fingerprint, manifest.fingerprint
+    if manifest.images == len(inputs.sound):
+        ours["fingerprint"], theirs["fingerprint"] = inputs.found.fingerprint, manifest.fingerprint
     for name in (name for name in ours if ours[name] != theirs[name]):
         raise DataError(f"{root} was made with {name} {theirs[name]}, this run has {ours[name]}; score like with like")
     return pixels, f"{root.resolve().name} {manifest.digest}"
-
-
-def _check_device(device: str) -> None:
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch has no one way to say it
-        raise InputError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from None
-
-
-def defense_record(model: nn.Module, defense: str | None, seed: int) -> DefenseRecord | None:
-    """What a result says of the defense in front of a model."""
-    if not defense:
-        return None
-    return DefenseRecord(spec=defense, seed=seed, weights=own_weights_digest(defend(model, defense)))
-
-
-def _build(model: nn.Module, defense: str | None) -> nn.Module:
-    return defend(model, defense) if defense else model
-
-
-def _finished(path: Path, comparable: dict[str, Any]) -> Result:
-    """The result that is there already, if it is this run's."""
-    result = read_result(path)
-    then = result.model_dump(mode="json", include=set(Settings.model_fields))
-    refuse_changes(then | {"cells": [[c.corruption, c.severity] for c in result.cells]}, comparable, where=str(path))
-    return result
-
-
-def _score_missing(
-    task: ScoreShard, journal: Journal, shards: Sequence[Shard], workers: Workers, progress: Progress | None
-) -> None:
-    threads = torch.get_num_threads()
-    try:
-        work_off(task, journal, shards, workers=workers, progress=progress)
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _gather(task: ScoreShard, journal: Journal) -> Outcomes:
@@ -193,21 +124,3 @@ def _gather(task: ScoreShard, journal: Journal) -> Outcomes:
 
 def _suite_record(suite: Suite) -> SuiteRecord:
     return SuiteRecord(name=suite.name, scale=suite.scale, geometry=suite.geometry, jpeg_quality=suite.jpeg_quality)
-
-
-def _data_record(images: ImageSet, sound: ImageSet, found: Survey, released: str | None) -> DataRecord:
-    return DataRecord(
-        name=images.name,
-        images=len(sound),
-        classes=len(images.classes),
-        fingerprint=found.fingerprint,
-        skipped=[images.keys[index] for index in found.broken],
-        released=released,
-    )
-
-
-def run_name(source: str, suite: str, data: str, *more: str | None) -> str:
-    """A file name that tells runs apart: ``resnet50-IMAGENET1K_V2.imagenet-c.val``."""
-    model = Path(source.split("@")[0]).stem if source.startswith("checkpoint:") else source.partition(":")[2] or source
-    parts = [model, suite, data, *filter(None, more)]
-    return ".".join(re.sub(r"[^\w=,-]+", "-", part).strip("-") for part in parts)

@@ -138,14 +138,18 @@ class Result(Settings):
 
     @model_validator(mode="after")
     def _cells_agree(self) -> "Result":
-        keys = [(cell.corruption, cell.severity) for cell in self.cells]
-        if len(set(keys)) < len(keys):
+        if len(set(self.keys)) < len(self.keys):
             raise ValueError("a cell stands twice")
         if self.adversarial and self.adversarial.images != self.data.images:
             raise ValueError(f"the attack does not count {self.data.images} images")
         if any(cell.images != self.data.images for cell in self.cells):
             raise ValueError(f"a cell does not count {self.data.images} images")
         return self
+
+    @property
+    def keys(self) -> list[tuple[str, int]]:
+        """Corruption and severity of each cell, in order."""
+        return [(cell.corruption, cell.severity) for cell in self.cells]
 
     def cell(self, corruption: str, severity: int) -> Cell | None:
         """The counts of one cell, or None where it was not run."""

@@ -264,13 +264,13 @@ def test_suites() -> None:
 def test_memory_holds_a_batch_and_not_a_sequence(plain: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Frames are made as the model takes them."""
     alive: list[int] = []
-    original = scoring.SequenceShard._top
+    original = scoring.SequenceShard.logits
 
-    def counted(self: scoring.SequenceShard, frames: list[np.ndarray]) -> np.ndarray:
+    def counted(self: scoring.SequenceShard, frames: np.ndarray, cell: tuple[str, int]) -> np.ndarray:
         alive.append(len(frames))
-        return original(self, frames)
+        return original(self, frames, cell)
 
-    monkeypatch.setattr(scoring.SequenceShard, "_top", counted)
+    monkeypatch.setattr(scoring.SequenceShard, "logits", counted)
     score_sequences(plain, "digits", FEW, out=tmp_path, limit=3, batch_size=20)
     assert max(alive) == 20
     assert sum(alive) == 3 * (31 + 21 + 16)
