@@ -51,6 +51,11 @@ def integers(text: str | None) -> list[int] | None:
         raise typer.BadParameter(f"{text!r} is not a list of numbers such as 1,3,5 or 1-5") from None
 
 
+def numbers(text: str) -> tuple[float, ...]:
+    """Reads ``0,0.1,1/3``."""
+    return tuple(fraction(part) for part in text.split(","))
+
+
 def workers(engine: Engine, scheduler: str | None, processes: int) -> Any:
     """Who does the work: processes of this machine, or the workers of a cluster."""
     from stormbench.parallel import Dask

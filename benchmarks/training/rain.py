@@ -1,14 +1,11 @@
-"""Fits defenses on a data set."""
+"""Fits RAIN's enhancer on a data set."""
 
-from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from stormbench.benchmarks.models.loading import Model
+from stormbench.benchmarks.training.pictures import loader
 from stormbench.datasets import Geometry, ImageSet, match_classes
 from stormbench.defenses.rain.defense import RAIN
 from stormbench.defenses.rain.enhancers import UpsamplerName, load_enhancer
@@ -16,9 +13,6 @@ from stormbench.defenses.rain.small import SmallEnhancer
 from stormbench.defenses.rain.training import Report, TrainingSettings, train_enhancer
 from stormbench.defenses.rain.weights import write_weights
 from stormbench.errors import InputError
-
-# Decoded pictures that are kept in memory between epochs: about 150 MB at 32x32, 6 GB at 224x224.
-_KEPT_PICTURES = 40_000
 
 
 def train_rain(
@@ -63,28 +57,10 @@ def train_rain(
     rain.enhancer = load_enhancer(*start) if start else SmallEnhancer(features, blocks)
     rain.to(device)
     state = out.with_suffix(".unfinished")
-    load = _loader(images, match_classes(images, model.num_classes), geometry, device)
+    load = loader(images, match_classes(images, model.num_classes), geometry, device)
     train_enhancer(rain, load, len(images), settings, checkpoint=state, report=report)
     write_weights(rain.enhancer, out)
     if settings.moving_batch_norm:
         write_weights(model.network, out.with_suffix(".classifier.safetensors"))
     state.unlink()
     return out
-
-
-def _loader(
-    images: ImageSet, labels: np.ndarray, geometry: Geometry | None, device: str
-) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-    @lru_cache(maxsize=_KEPT_PICTURES)
-    def picture(index: int) -> Tensor:
-        decoded = images.read(index)
-        pixels = np.array(decoded) if geometry is None else geometry(decoded)
-        return torch.from_numpy(pixels).permute(2, 0, 1)
-
-    def load(indices: Tensor) -> tuple[Tensor, Tensor]:
-        batch = [picture(index) for index in indices.tolist()]
-        if len({each.shape for each in batch}) > 1:
-            raise InputError(f"the images of {images.name} come in several sizes; give --resize and --crop")
-        return torch.stack(batch).to(device).float() / 255, torch.from_numpy(labels[indices.numpy()]).to(device)
-
-    return load

@@ -1,4 +1,4 @@
-"""``stormbench train``: fits a defense."""
+"""``stormbench train rain``: fits an enhancer to a classifier."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -10,15 +10,7 @@ from stormbench.cli import options
 if TYPE_CHECKING:
     from stormbench.defenses.rain.enhancers import UpsamplerName
 
-app = typer.Typer(help="Fits a defense to a model.", no_args_is_help=True)
 
-
-@app.callback()
-def train() -> None:
-    """Fits a defense to a model."""
-
-
-@app.command()
 def rain(
     model: Annotated[str, typer.Argument(help="SOURCE:NAME; `stormbench list models` shows the sources.")],
     data: Annotated[str, typer.Option(help="Training images, as for `stormbench score`.")],
@@ -45,7 +37,7 @@ def rain(
 ) -> None:
     """Trains RAIN's detail enhancer for MODEL; a second try continues an interrupted one."""
     from stormbench.benchmarks.models.loading import load_model
-    from stormbench.benchmarks.training import train_rain
+    from stormbench.benchmarks.training.rain import train_rain
     from stormbench.cli.progress import progress
     from stormbench.datasets import Geometry, open_images
     from stormbench.defenses.rain.training import Step, TrainingSettings

@@ -1,0 +1,1 @@
+"""Fits defenses on data sets."""
