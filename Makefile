@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 AREAS := corruptions metrics defenses datasets benchmarks
 
-.PHONY: demo test test-all test-opencv4 check format clean
+.PHONY: demo test test-slow test-opencv4 check format clean
 
 demo: $(INSTALLED)
 	$(BIN)/stormbench demo
@@ -13,8 +13,9 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
-test-all: $(INSTALLED)
-	$(BIN)/python -m pytest $(ARGS)
+# Kills, full disks, millions of files, known accuracies: what takes minutes.
+test-slow: $(INSTALLED)
+	$(BIN)/python -m pytest -m slow $(ARGS)
 
 # The pixel tests once more, under the last OpenCV of the 4 line (constraints.txt holds the 5 line).
 # Their environment sees the usual one, after its own OpenCV.

@@ -1,19 +1,21 @@
-"""Writes a corrupted image set: every image of a data set, in every cell of a suite."""
+"""Writes a set of corrupted images or of sequences: every image of a data set, in every cell of a suite."""
 
 import importlib.metadata
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from stormbench.benchmarks.sequences.suites import SEQUENCE_SUITES, SequenceSuite
 from stormbench.benchmarks.set_run import SetRun
 from stormbench.benchmarks.shards import Journal, refuse_changes
 from stormbench.benchmarks.suites import SUITES, Suite
 from stormbench.benchmarks.survey import Progress, Survey, sound_images, survey
 from stormbench.corruptions import CORRUPTIONS
+from stormbench.corruptions.perturbations import PERTURBATIONS
 from stormbench.datasets import ImageSet, open_images
 from stormbench.datasets.checking import check
-from stormbench.datasets.export.base import Cell
+from stormbench.datasets.export.base import FOLDERS, Cell
 from stormbench.datasets.folder import FolderImages
 from stormbench.datasets.manifest import Layout, Manifest, file_digest, list_path, read_manifest
 from stormbench.datasets.provenance import Provenance, read_provenance, signature, spelling
@@ -22,14 +24,12 @@ from stormbench.parallel import Workers
 
 JOURNAL = ".unfinished"
 _VERSIONS_OF = ("stormbench", "numpy", "scipy", "opencv-python", "Pillow")
-# What users call the formats.
-FORMATS: dict[str, Layout] = {"folders": "folders", "png": "png", "npy": "arrays", "webdataset": "webdataset"}
 
 
 def generate(
     source: str | Path | ImageSet,
     out: str | Path,
-    suite: str | Suite = "imagenet-c",
+    suite: str | Suite | SequenceSuite = "imagenet-c",
     *,
     corruptions: Sequence[str] | None = None,
     severities: Sequence[int] | None = None,
@@ -40,7 +40,7 @@ def generate(
     format: str | None = None,  # noqa: A002
     progress: Progress | None = None,
 ) -> Manifest:
-    """Writes the corrupted set of a suite, and continues where an earlier try was interrupted.
+    """Writes the set of a suite, and continues where an earlier try was interrupted.
 
     The bytes depend on nothing but the images, the suite, the seed and the format: not on the number of workers, nor
     on interruptions. Cells can be added to a finished set, and files that are missing in one are made again.
@@ -49,14 +49,16 @@ def generate(
         source: a data set, or where it is (``open_images``).
         out: folder for the set.
         suite: a suite or its name.
-        corruptions: only these; others than the suite's may be named.
-        severities: only these.
+        corruptions: only these (perturbations, where the suite is one of sequences); others than the suite's may be
+            named.
+        severities: only these (levels, likewise).
         limit: only the first so many images.
-        seed: seed of all corruptions.
+        seed: of everything that is drawn.
         workers: number of worker processes, 0 works in this one; or a cluster.
         skip_broken: leave out images that cannot be decoded, and record which.
         format: ``folders`` as ImageNet-C (the default where the suite has a JPEG codec), ``npy`` as CIFAR-10-C (the
             default where it is lossless), ``png`` or ``webdataset``. PNG files and arrays hold what the codec leaves.
+            Sequences are ``mp4`` as ImageNet-P, which is lossy, or ``npy`` as CIFAR-10-P.
         progress: called with the number of images done and the number of all.
 
     Returns:
@@ -66,27 +68,35 @@ def generate(
         SettingsChangedError: the set in ``out`` was made otherwise.
         StormbenchError: see ``stormbench.errors``; whatever was finished is kept.
     """
-    suite = (SUITES[suite] if isinstance(suite, str) else suite).narrowed(corruptions, severities)
+    suite = find_suite(suite) if isinstance(suite, str) else suite
+    suite = suite.narrowed(corruptions, severities)
     images = open_images(source) if isinstance(source, str | Path) else source
     images = images if limit is None else images.subset(range(min(limit, len(images))))
     root = Path(out)
     _refuse_own_source(images, root)
-    _refuse_links(root, suite.cells)
+    layout = _layout(format, suite)
+    _refuse_links(root, layout, suite.cells)
     about = _look(source, images, root, workers)
     found = Survey(about.fingerprint, about.broken)
     sound = sound_images(images, found, skip_broken=skip_broken)
-    wanted = _manifest(suite, sound, _layout(format, suite), seed=seed, about=about, images=images)
+    wanted = _manifest(suite, sound, layout, seed=seed, about=about, images=images)
     return _Generation(SetRun(root, sound, wanted), about).go(workers, progress)
 
 
-def _layout(name: str | None, suite: Suite) -> Layout:
-    if name is None:
-        return "arrays" if suite.jpeg_quality is None else "folders"
-    if name not in FORMATS:
-        raise InputError(f"there is no format {name!r}; there are {', '.join(FORMATS)}")
-    if name == "folders" and suite.jpeg_quality is None:
-        raise InputError(f"{suite.name} is lossless and folders are of JPEG files; choose png, npy or webdataset")
-    return FORMATS[name]
+def find_suite(name: str) -> Suite | SequenceSuite:
+    """The suite of that name, of images or of sequences.
+
+    Raises:
+        UnknownNameError: there is none.
+    """
+    return SEQUENCE_SUITES[name] if name in SEQUENCE_SUITES else SUITES[name]
+
+
+def _layout(name: str | None, suite: Suite | SequenceSuite) -> Layout:
+    formats = suite.formats
+    if name is not None and name not in formats:
+        raise InputError(f"{suite.name} cannot be written as {name!r}; it can as {', '.join(formats)}")
+    return formats[name or next(iter(formats))]
 
 
 def _look(source: str | Path | ImageSet, images: ImageSet, root: Path, workers: Workers) -> Provenance:
@@ -99,13 +109,14 @@ def _look(source: str | Path | ImageSet, images: ImageSet, root: Path, workers: 
 
 
 def _manifest(
-    suite: Suite, sound: ImageSet, layout: Layout, *, seed: int, about: Provenance, images: ImageSet
+    suite: Suite | SequenceSuite, sound: ImageSet, layout: Layout, *, seed: int, about: Provenance, images: ImageSet
 ) -> Manifest:
+    libraries = (*_VERSIONS_OF, *(["av"] if layout == "films" else []))
     return Manifest(
         layout=layout,
         suite=suite.name,
         scale=suite.scale,
-        geometry=None if suite.geometry is None else asdict(suite.geometry),
+        geometry=suite.geometry,
         jpeg_quality=suite.jpeg_quality,
         seed=seed,
         data=images.name,
@@ -113,9 +124,9 @@ def _manifest(
         images=len(sound),
         fingerprint=about.fingerprint,
         skipped=[images.keys[index] for index in about.broken],
-        keys=list(sound.keys) if layout in ("arrays", "webdataset") else None,
-        severities=list(suite.severities) if layout == "arrays" else None,
-        versions={library: importlib.metadata.version(library) for library in _VERSIONS_OF},
+        keys=None if layout in ("folders", "png", "films") else list(sound.keys),
+        severities=sorted({severity for _, severity in suite.cells}) if layout == "arrays" else None,
+        versions={library: importlib.metadata.version(library) for library in libraries},
         cells=suite.cells,
         lists={},
     )
@@ -126,9 +137,10 @@ def _refuse_own_source(images: ImageSet, root: Path) -> None:
         raise DataError(f"{root} is in the source {images.root}, whose classes would then be others; write elsewhere")
 
 
-def _refuse_links(root: Path, cells: Sequence[Cell]) -> None:
-    for corruption, severity in cells:
-        for folder in (root / corruption, root / corruption / str(severity)):
+def _refuse_links(root: Path, layout: Layout, cells: Sequence[Cell]) -> None:
+    for cell in cells if layout in FOLDERS else ():
+        place = Path(FOLDERS[layout](cell))
+        for folder in (root / place.parts[0], root / place):
             if folder.is_symlink():
                 raise DataError(f"{folder} is a link, and the set would be written elsewhere; remove it")
 
@@ -171,7 +183,9 @@ class _Generation:
     def _whole(self, there: Manifest | None, cells: Sequence[Cell]) -> Manifest:
         lists = {} if there is None else there.lists
         new = {name: file_digest(list_path(self.run.root, name)) for name in self.run.writer(cells).lists(cells)}
-        all_cells = _in_order([*(() if there is None else there.cells), *cells])
+        order = list(PERTURBATIONS if self.run.recipe.of_sequences else CORRUPTIONS)
+        all_cells = [*(() if there is None else there.cells), *cells]
+        all_cells.sort(key=lambda cell: (order.index(cell[0]), cell[1]))
         return self.run.recipe.model_copy(update={"cells": all_cells, "lists": dict(sorted((lists | new).items()))})
 
     def _as_it_should_be(self, there: Manifest, workers: Workers, progress: Progress | None) -> Manifest:
@@ -193,11 +207,6 @@ class _Generation:
 def settings_of(manifest: Manifest) -> dict[str, Any]:
     """What must not change while a set grows."""
     return manifest.model_dump(mode="json", exclude={"cells", "lists"})
-
-
-def _in_order(cells: Sequence[Cell]) -> list[Cell]:
-    order = list(CORRUPTIONS)
-    return sorted(cells, key=lambda cell: (order.index(cell[0]), cell[1]))
 
 
 def _refuse_to_overwrite(targets: Sequence[Path]) -> None:

@@ -17,11 +17,14 @@ from torch import nn
 
 from stormbench.benchmarks.models.loading import Model, load_model
 from stormbench.benchmarks.results.schema import DataRecord, DefenseRecord, ModelRecord, Settings, SuiteRecord
+from stormbench.benchmarks.sequences.suites import SequenceSuite
 from stormbench.benchmarks.shards import Journal, refuse_changes
+from stormbench.benchmarks.suites import Suite
 from stormbench.benchmarks.survey import Survey, sound_images, survey
 from stormbench.datasets import ImageSet, match_classes, open_images
+from stormbench.datasets.manifest import Manifest
 from stormbench.defenses import defend, own_weights_digest
-from stormbench.errors import InputError
+from stormbench.errors import DataError, InputError
 from stormbench.parallel import Workers
 
 CellKey = tuple[str, int]
@@ -130,6 +133,34 @@ def settings_of(
         batch_size=batch_size,
         versions={"python": platform.python_version()} | {lib: importlib.metadata.version(lib) for lib in _VERSIONS_OF},
     )
+
+
+def suite_record(suite: Suite | SequenceSuite) -> SuiteRecord:
+    """What a result says of how its pixels were made."""
+    return SuiteRecord(name=suite.name, scale=suite.scale, geometry=suite.geometry, jpeg_quality=suite.jpeg_quality)
+
+
+def released_name(root: Path, manifest: Manifest | None, suite: SuiteRecord, inputs: Inputs) -> str:
+    """What a result calls the set on disk that its pixels came from.
+
+    Args:
+        root: the set's folder.
+        manifest: of the set; published sets have none.
+        suite: that is scored.
+        inputs: of the run.
+
+    Raises:
+        DataError: the set was made at another scale, of images prepared otherwise, or of as many other images.
+    """
+    if manifest is None:
+        return root.resolve().name
+    ours = suite.model_dump(mode="json", exclude={"name"})
+    theirs = manifest.model_dump(mode="json", include=set(ours))
+    if manifest.images == len(inputs.sound):
+        ours["fingerprint"], theirs["fingerprint"] = inputs.found.fingerprint, manifest.fingerprint
+    for name in (name for name in ours if ours[name] != theirs[name]):
+        raise DataError(f"{root} was made with {name} {theirs[name]}, this run has {ours[name]}; score like with like")
+    return f"{root.resolve().name} {manifest.digest}"
 
 
 def _defense_record(model: nn.Module, defense: str | None, seed: int) -> DefenseRecord | None:

@@ -7,8 +7,17 @@ import numpy as np
 
 from stormbench.benchmarks.models.loading import Model
 from stormbench.benchmarks.results.outcomes import Outcomes
-from stormbench.benchmarks.results.schema import CLEAN, Result, SuiteRecord, read_result, write_result
-from stormbench.benchmarks.runs import Inputs, defended, kept_or_run, open_inputs, settings_of, threads_restored
+from stormbench.benchmarks.results.schema import CLEAN, Result, read_result, write_result
+from stormbench.benchmarks.runs import (
+    Inputs,
+    defended,
+    kept_or_run,
+    open_inputs,
+    released_name,
+    settings_of,
+    suite_record,
+    threads_restored,
+)
 from stormbench.benchmarks.score_shard import ScoreShard
 from stormbench.benchmarks.shards import Journal, split, work_off
 from stormbench.benchmarks.suites import SUITES, Suite
@@ -16,7 +25,6 @@ from stormbench.benchmarks.survey import Progress
 from stormbench.datasets import ImageSet
 from stormbench.datasets.corrupted import CellPixels, OnTheFly
 from stormbench.datasets.released import open_released
-from stormbench.errors import DataError
 from stormbench.parallel import Workers
 
 
@@ -78,7 +86,7 @@ def score(
     )
     settings = settings_of(
         inputs,
-        _suite_record(suite),
+        suite_record(suite),
         name=name,
         defense=defense,
         seed=seed,
@@ -101,15 +109,7 @@ def _cell_pixels(suite: Suite, inputs: Inputs, seed: int, released: str | Path |
         return OnTheFly(suite.geometry, suite.scale, suite.jpeg_quality, seed), None
     root = Path(released)
     pixels, manifest = open_released(root, inputs.sound, suite.geometry, suite.cells)
-    if manifest is None:
-        return pixels, root.resolve().name
-    ours = _suite_record(suite).model_dump(mode="json", exclude={"name"})
-    theirs = manifest.model_dump(mode="json", include=set(ours))
-    if manifest.images == len(inputs.sound):
-        ours["fingerprint"], theirs["fingerprint"] = inputs.found.fingerprint, manifest.fingerprint
-    for name in (name for name in ours if ours[name] != theirs[name]):
-        raise DataError(f"{root} was made with {name} {theirs[name]}, this run has {ours[name]}; score like with like")
-    return pixels, f"{root.resolve().name} {manifest.digest}"
+    return pixels, released_name(root, manifest, suite_record(suite), inputs)
 
 
 def _gather(task: ScoreShard, journal: Journal) -> Outcomes:
@@ -120,7 +120,3 @@ def _gather(task: ScoreShard, journal: Journal) -> Outcomes:
         prediction=np.concatenate([part["prediction"] for part in parts], axis=1),
         rank=np.concatenate([part["rank"] for part in parts], axis=1),
     )
-
-
-def _suite_record(suite: Suite) -> SuiteRecord:
-    return SuiteRecord(name=suite.name, scale=suite.scale, geometry=suite.geometry, jpeg_quality=suite.jpeg_quality)

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from stormbench import parallel
 from stormbench.benchmarks.shards import Journal, Shard, split, work_off
 from stormbench.benchmarks.survey import Progress
-from stormbench.datasets import Geometry, ImageSet
+from stormbench.datasets import ImageSet
 from stormbench.datasets.corrupted import OnTheFly
-from stormbench.datasets.export import ArrayWriter, FolderWriter, TarWriter, Writer, places
+from stormbench.datasets.export import Writer, writer_of
 from stormbench.datasets.export.base import Cell, Origin
 from stormbench.datasets.manifest import Entry, Manifest, entry_of, file_digest, lines, list_path
+from stormbench.datasets.sequences import SequencesOnTheFly
 from stormbench.errors import DataError
 from stormbench.parallel import Workers
 from stormbench.timing import spent_on
@@ -37,7 +38,7 @@ class GenerateShard:
     """
 
     images: ImageSet
-    pixels: OnTheFly
+    pixels: OnTheFly | SequencesOnTheFly
     cells: Sequence[Cell]
     writer: Writer
 
@@ -175,19 +176,12 @@ class SetRun:
         return GenerateShard(self.images, self._pixels, cells, self.writer(cells))
 
     @cached_property
-    def _pixels(self) -> OnTheFly:
+    def _pixels(self) -> OnTheFly | SequencesOnTheFly:
         recipe = self.recipe
-        geometry = None if recipe.geometry is None else Geometry(**recipe.geometry)
-        return OnTheFly(geometry, recipe.scale, recipe.jpeg_quality, recipe.seed)
+        if recipe.of_sequences:
+            return SequencesOnTheFly(recipe.geometry, recipe.scale, recipe.seed)
+        return OnTheFly(recipe.geometry, recipe.scale, recipe.jpeg_quality, recipe.seed)
 
     def writer(self, cells: Sequence[Cell]) -> Writer:
         """What writes some cells of this set."""
-        recipe = self.recipe
-        if recipe.layout == "webdataset":
-            return TarWriter(self.root, self.images.keys, self.images.labels, recipe.jpeg_quality)
-        if recipe.layout == "arrays":
-            shape = self._pixels.clean(self.images.read(0)).shape
-            severities = recipe.severities or ()
-            return ArrayWriter(self.root, list(dict(cells)), severities, self.images.labels, shape, recipe.jpeg_quality)
-        suffix = ".png" if recipe.layout == "png" else None
-        return FolderWriter(self.root, places(self.images, suffix), recipe.jpeg_quality)
+        return writer_of(self.root, self.images, self.recipe, cells)

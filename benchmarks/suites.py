@@ -1,11 +1,12 @@
 """The suites: which corruptions, at which scale, on images prepared how."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from stormbench.corruptions import CORRUPTIONS
 from stormbench.datasets import Geometry
+from stormbench.datasets.manifest import Layout
 from stormbench.errors import InputError
 from stormbench.metrics.corruption import TEST_CORRUPTIONS
 from stormbench.registry import Registry
@@ -45,6 +46,12 @@ class Suite:
     def cells(self) -> list[tuple[str, int]]:
         """All (corruption, severity) pairs, corruption by corruption."""
         return [(corruption, severity) for corruption in self.corruptions for severity in self.severities]
+
+    @property
+    def formats(self) -> Mapping[str, Layout]:
+        """How sets can be written, the default first; folders are of JPEG files."""
+        lossless: dict[str, Layout] = {"npy": "arrays", "png": "png", "webdataset": "webdataset"}
+        return lossless if self.jpeg_quality is None else {"folders": "folders", **lossless}
 
     def narrowed(self, corruptions: Sequence[str] | None, severities: Sequence[int] | None) -> "Suite":
         """The same suite with only some cells, or with the extra corruptions, in the registry's order.

@@ -1,4 +1,4 @@
-"""A corrupted set on disk, held against its manifest."""
+"""A set on disk, held against its manifest."""
 
 import os
 import stat
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from stormbench import parallel
-from stormbench.datasets.export.base import cell_list
+from stormbench.datasets.export.base import FOLDERS, cell_list
 from stormbench.datasets.manifest import (
     FILE,
     LISTS,
@@ -152,15 +152,15 @@ def check(
 
 def _folders(manifest: Manifest) -> list[tuple[str, str]]:
     """The lists whose files have a folder for themselves, and these folders."""
-    if manifest.layout == "arrays":
+    if manifest.layout not in FOLDERS:
         return []
-    return [(cell_list(cell), f"{cell[0]}/{cell[1]}") for cell in manifest.cells]
+    return [(cell_list(cell), FOLDERS[manifest.layout](cell)) for cell in manifest.cells]
 
 
 def _strays(root: Path, manifest: Manifest) -> Iterator[str]:
     """What lies in the set, but outside of its folders, and does not belong there."""
     known = {FILE, SOURCE, *(f"{LISTS}/{name}.jsonl" for name in manifest.lists)}
-    if manifest.layout == "arrays":
+    if manifest.layout not in FOLDERS:
         known |= {f"{name}.npy" for name in manifest.lists}
     return (path for path in _walk(root, "", [folder for _, folder in _folders(manifest)]) if path not in known)
 

@@ -9,26 +9,27 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from stormbench.datasets.geometry import Geometry
 from stormbench.datasets.images import digest_of
 from stormbench.errors import DataError
 from stormbench.files import write_whole
 
 FILE = "manifest.json"
 LISTS = "files"
-Layout = Literal["folders", "png", "arrays", "webdataset"]
+Layout = Literal["folders", "png", "arrays", "webdataset", "films", "sequences"]
 
 
 class Manifest(BaseModel):
-    """How a corrupted set was made; equal sets have equal manifests, so there is no date in it.
+    """How a set was made; equal sets have equal manifests, so there is no date in it.
 
     Attributes:
         schema_version: of this file.
         layout: ``folders`` as ImageNet-C, ``png`` the same with PNG files only, ``arrays`` as CIFAR-10-C,
-            ``webdataset`` tar files.
+            ``webdataset`` tar files; ``films`` as ImageNet-P, ``sequences`` arrays as CIFAR-10-P.
         suite: name of the suite.
         scale: column of the severity tables.
         geometry: resize and crop; None where images were taken as they are.
@@ -36,13 +37,13 @@ class Manifest(BaseModel):
         seed: of everything that was drawn.
         data: name of the source.
         classes: names of its classes.
-        images: how many were corrupted.
+        images: how many were corrupted or perturbed.
         fingerprint: of the source's images and labels.
         skipped: images that could not be decoded.
         keys: identity of each image, where files do not have their names.
         severities: the blocks of each array, for arrays.
         versions: of the libraries that make pixels.
-        cells: corruptions and severities that are there.
+        cells: corruptions and severities, or perturbations and levels, that are there.
         lists: digest of each list of files, by its name.
     """
 
@@ -52,7 +53,7 @@ class Manifest(BaseModel):
     layout: Layout
     suite: str
     scale: str
-    geometry: dict[str, Any] | None
+    geometry: Geometry | None
     jpeg_quality: int | None
     seed: int
     data: str
@@ -65,6 +66,11 @@ class Manifest(BaseModel):
     versions: dict[str, str]
     cells: list[tuple[str, int]]
     lists: dict[str, str]
+
+    @property
+    def of_sequences(self) -> bool:
+        """Whether its cells are perturbations."""
+        return self.layout in ("films", "sequences")
 
     @property
     def digest(self) -> str:

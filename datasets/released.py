@@ -177,10 +177,10 @@ def open_released(
 def _opened(root: Path, images: ImageSet, geometry: Geometry | None, manifest: Manifest | None) -> Released:
     layout = manifest.layout if manifest else "arrays" if any(root.glob("*.npy")) else "folders"
     if layout == "arrays":
-        return ReleasedArrays(root, geometry, _rows(root, images, manifest), _severities(manifest))
+        return ReleasedArrays(root, geometry, rows_of(root, images, manifest), _severities(manifest))
     if layout == "webdataset":
         extension = image_extension(manifest.jpeg_quality if manifest else None)
-        return ReleasedTars(root, geometry, _rows(root, images, manifest) or {}, extension)
+        return ReleasedTars(root, geometry, rows_of(root, images, manifest) or {}, extension)
     suffix = ".png" if layout == "png" else None
     return ReleasedFolders(root, geometry, dict(zip(images.keys, places(images, suffix), strict=True)))
 
@@ -189,7 +189,12 @@ def _severities(manifest: Manifest | None) -> Sequence[int]:
     return _SEVERITIES if manifest is None or manifest.severities is None else manifest.severities
 
 
-def _rows(root: Path, images: ImageSet, manifest: Manifest | None) -> Mapping[str, int] | None:
+def rows_of(root: Path, images: ImageSet, manifest: Manifest | None) -> Mapping[str, int] | None:
+    """The row of each image in the arrays of a set, by key; None where keys are row numbers, as in published sets.
+
+    Raises:
+        DataError: the set has not all of the images, or nothing says which row is whose.
+    """
     if manifest is None or manifest.keys is None:
         if not all(key.isdecimal() for key in images.keys):
             raise DataError(f"{root} numbers its images, those of {images.name} have names; use the original arrays")

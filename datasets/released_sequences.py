@@ -2,31 +2,23 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
 from stormbench.corruptions import SCALES
 from stormbench.corruptions.perturbations.video import decode
 from stormbench.datasets.arrays import NpyFile, StoredImages
-from stormbench.datasets.export.folders import places
+from stormbench.datasets.export.base import Cell, sequence_name
+from stormbench.datasets.export.folders import film_places
 from stormbench.datasets.images import ImageSet
+from stormbench.datasets.manifest import Manifest, read_manifest
+from stormbench.datasets.released import rows_of
 from stormbench.datasets.sequences import Pixels, SequencePixels, frame_count
 from stormbench.errors import DataError
 
-Cell = tuple[str, int]
 _NAMED_AT_MOST = 5
 _NOTHING: Pixels = np.empty((0, 0, 3), np.uint8)
-
-
-def cell_name(perturbation: str, level: int) -> str:
-    """What a cell is called on disk: the perturbation, and ``_2`` or ``_3`` for the higher levels."""
-    return perturbation if level == 1 else f"{perturbation}_{level}"
-
-
-def film_places(images: ImageSet) -> list[str]:
-    """The path of each image's film below its cell's folder: ``<class>/<name>.mp4``."""
-    return [str(PurePosixPath(place).with_suffix(".mp4")) for place in places(images)]
 
 
 @dataclass(frozen=True)
@@ -53,12 +45,12 @@ class ReleasedFilms:
         Raises:
             DataError: it is missing, truncated, or has not the number or the size of frames of its scale.
         """
-        path = self.root / cell_name(perturbation, level) / self.places[key]
+        path = self.root / sequence_name((perturbation, level)) / self.places[key]
         yield from _checked(decode(path, frames=frame_count(perturbation, self.scale)), self.scale, path)
 
     def missing(self, cells: Sequence[Cell]) -> list[Path]:
         """The cells' folders that are not there."""
-        return [folder for cell in cells if not (folder := self.root / cell_name(*cell)).is_dir()]
+        return [folder for cell in cells if not (folder := self.root / sequence_name(cell)).is_dir()]
 
 
 @dataclass(frozen=True)
@@ -68,12 +60,12 @@ class ReleasedSequenceArrays:
     Attributes:
         root: the folder with the arrays.
         scale: which frames to expect.
-        rows: the row of each image, by key.
+        rows: the row of each image, by key; None where keys are row numbers.
     """
 
     root: Path
     scale: str
-    rows: Mapping[str, int] = field(repr=False)
+    rows: Mapping[str, int] | None = field(repr=False)
     stored: dict[str, StoredImages] = field(default_factory=dict, repr=False)
 
     def source(self, images: ImageSet, index: int) -> Pixels:  # noqa: ARG002
@@ -93,23 +85,26 @@ class ReleasedSequenceArrays:
             raise DataError(
                 f"{path} has shape {array.shape} and type {array.dtype}; want uint8 (images, {wanted}, S, S, 3)"
             )
-        if self.rows[key] >= len(array):
+        row = int(key) if self.rows is None else self.rows[key]
+        if row >= len(array):
             raise DataError(f"{path} has {len(array)} sequences, none for image {key}")
-        yield from _checked(np.array(array[self.rows[key]]), self.scale, path)
+        yield from _checked(np.array(array[row]), self.scale, path)
 
     def missing(self, cells: Sequence[Cell]) -> list[Path]:
         """The arrays that are not there."""
         return [path for path in map(self._path, cells) if not path.is_file()]
 
     def _path(self, cell: Cell) -> Path:
-        return self.root / f"{cell_name(*cell)}.npy"
+        return self.root / f"{sequence_name(cell)}.npy"
 
 
-def open_released_sequences(root: Path, images: ImageSet, scale: str, cells: Sequence[Cell]) -> SequencePixels:
+def open_released_sequences(
+    root: Path, images: ImageSet, scale: str, cells: Sequence[Cell]
+) -> tuple[SequencePixels, Manifest | None]:
     """Opens a set of sequences as the cells of a data set.
 
-    Films are found by class and name. Rows of arrays are the images' own numbers; where images have names, the rows
-    are those of ``keys.txt``, which ``generate`` writes.
+    Films are found by class and name, rows of arrays by the manifest; where there is none, as in published sets, they
+    are the images' own numbers.
 
     Args:
         root: folder of the set.
@@ -117,34 +112,24 @@ def open_released_sequences(root: Path, images: ImageSet, scale: str, cells: Seq
         scale: which frames to expect.
         cells: what will be read.
 
+    Returns:
+        The set, and its manifest if it has one.
+
     Raises:
         DataError: it is no set of sequences, or it lacks cells.
     """
+    manifest = read_manifest(root)
+    arrays = manifest.layout == "sequences" if manifest else any(root.glob("*.npy"))
     released: ReleasedFilms | ReleasedSequenceArrays = (
-        ReleasedSequenceArrays(root, scale, _rows(root, images))
-        if any(root.glob("*.npy"))
+        ReleasedSequenceArrays(root, scale, rows_of(root, images, manifest))
+        if arrays
         else ReleasedFilms(root, scale, dict(zip(images.keys, film_places(images), strict=True)))
     )
     if missing := released.missing(cells):
         named = ", ".join(path.name for path in missing[:_NAMED_AT_MOST])
         more = ", ..." if len(missing) > _NAMED_AT_MOST else ""
         raise DataError(f"the sequences in {root} lack {named}{more}; choose other cells or generate them")
-    return released
-
-
-def _rows(root: Path, images: ImageSet) -> dict[str, int]:
-    listed = root / "keys.txt"
-    if listed.is_file():
-        rows = {key: row for row, key in enumerate(listed.read_text("utf-8", "surrogateescape").splitlines())}
-    elif all(key.isdecimal() for key in images.keys):
-        rows = {key: int(key) for key in images.keys}
-    else:
-        raise DataError(f"{root} has no keys.txt, so nothing says which row belongs to {images.keys[0]}")
-    if lacking := [key for key in images.keys if key not in rows]:
-        raise DataError(
-            f"{root} holds no sequence of {lacking[0]} ({len(lacking)} images of {images.name} are not in it)"
-        )
-    return rows
+    return released, manifest
 
 
 def _checked(frames: Pixels, scale: str, path: Path) -> Pixels:

@@ -7,12 +7,14 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from stormbench.corruptions.perturbations import PERTURBATIONS, perturb
 from stormbench.datasets.corrupted import clean_pixels
 from stormbench.datasets.geometry import Geometry
 from stormbench.datasets.images import ImageSet
 from stormbench.randomness import stream
+from stormbench.timing import spent_on
 
 Pixels = NDArray[np.uint8]
 
@@ -49,12 +51,21 @@ class SequencesOnTheFly:
 
     def source(self, images: ImageSet, index: int) -> Pixels:
         """Decodes and resizes; the surroundings of the crop stay."""
-        return clean_pixels(images.read(index), self.geometry)
+        return self.clean(images.read(index))
+
+    def clean(self, image: Image.Image) -> Pixels:
+        """A decoded image as the perturbations take it."""
+        return clean_pixels(image, self.geometry)
 
     def frames(self, source: Pixels, perturbation: str, level: int, key: str) -> Iterator[Pixels]:
         """Perturbs, without any encoding."""
         rng = stream(self.seed, f"sequence/{perturbation}", level, key)
         return perturb(source, perturbation, scale=self.scale, level=level, rng=rng)
+
+    def raw(self, source: Pixels, perturbation: str, level: int, key: str) -> Pixels:
+        """All frames of a sequence at once, ``(frames, S, S, 3)``."""
+        with spent_on("corrupt"):
+            return np.stack(list(self.frames(source, perturbation, level, key)))
 
 
 def frame_count(perturbation: str, scale: str) -> int:

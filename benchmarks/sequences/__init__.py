@@ -6,7 +6,6 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "generating": ["generate_sequences"],
         "results": ["SequenceResult", "read_sequence_result"],
         "scoring": ["score_sequences"],
         "suites": ["SEQUENCE_SUITES", "SequenceSuite"],

@@ -11,8 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stormbench.benchmarks.models.loading import Model
-from stormbench.benchmarks.results.schema import SuiteRecord
-from stormbench.benchmarks.runs import Inputs, defended, kept_or_run, open_inputs, settings_of, threads_restored
+from stormbench.benchmarks.runs import (
+    Inputs,
+    defended,
+    kept_or_run,
+    open_inputs,
+    released_name,
+    settings_of,
+    suite_record,
+    threads_restored,
+)
 from stormbench.benchmarks.score_shard import ModelTask
 from stormbench.benchmarks.sequences.results import (
     CellKey,
@@ -26,7 +34,6 @@ from stormbench.benchmarks.shards import Journal, Shard, split, work_off
 from stormbench.benchmarks.survey import Progress
 from stormbench.datasets import ImageSet
 from stormbench.datasets.released_sequences import open_released_sequences
-from stormbench.datasets.sequence_manifest import read_sequence_manifest
 from stormbench.datasets.sequences import Pixels, SequencePixels, SequencesOnTheFly
 from stormbench.metrics.classification import top_classes
 from stormbench.metrics.stability import TOP
@@ -133,7 +140,7 @@ def score_sequences(
     )
     settings = settings_of(
         inputs,
-        SuiteRecord(name=suite.name, scale=suite.scale, geometry=suite.geometry, jpeg_quality=None),
+        suite_record(suite),
         name=name,
         defense=defense,
         seed=seed,
@@ -161,7 +168,5 @@ def _pixels(
     if released is None:
         return SequencesOnTheFly(suite.geometry, suite.scale, seed), None
     root = Path(released)
-    if manifest := read_sequence_manifest(root):
-        manifest.refuse_others(root, suite.scale, suite.geometry, len(inputs.sound), inputs.found.fingerprint)
-    pixels = open_released_sequences(root, inputs.sound, suite.scale, suite.cells)
-    return pixels, root.resolve().name + (f" {manifest.digest}" if manifest else "")
+    pixels, manifest = open_released_sequences(root, inputs.sound, suite.scale, suite.cells)
+    return pixels, released_name(root, manifest, suite_record(suite), inputs)

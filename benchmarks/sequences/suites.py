@@ -1,10 +1,12 @@
 """The suites of sequences: which perturbations, at which scale, of images prepared how."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from stormbench.corruptions.perturbations import LEVELS, PERTURBATIONS
 from stormbench.datasets import Geometry
+from stormbench.datasets.manifest import Layout
 from stormbench.datasets.sequences import SOURCES
 from stormbench.errors import InputError
 from stormbench.metrics.stability import CIFAR_PERTURBATIONS, TEST_PERTURBATIONS
@@ -36,12 +38,18 @@ class SequenceSuite:
     film: bool
     perturbations: tuple[str, ...] = TEST_PERTURBATIONS
     levels: tuple[int, ...] = (1,)
+    jpeg_quality: ClassVar[None] = None
 
     @property
     def cells(self) -> list[CellKey]:
         """All (perturbation, level) pairs that there are, perturbation by perturbation."""
         there = {name: len(PERTURBATIONS[name].levels[self.scale]) for name in self.perturbations}
         return [(name, level) for name in self.perturbations for level in self.levels if level <= there[name]]
+
+    @property
+    def formats(self) -> Mapping[str, Layout]:
+        """How sets can be written, the default first; films are lossy, arrays are not."""
+        return {"mp4": "films", "npy": "sequences"} if self.film else {"npy": "sequences", "mp4": "films"}
 
     def frames(self, perturbation: str) -> int:
         """Length of a sequence."""

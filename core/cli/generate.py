@@ -24,36 +24,33 @@ def generate(
     crop: Annotated[int | None, typer.Option(min=16, help="Side of the centre crop, instead of the suite's.")] = None,
     interpolation: Annotated[str | None, typer.Option(help="nearest, bilinear, bicubic, ...")] = None,
     kind: Annotated[
-        str | None, typer.Option("--format", help="folders (JPEG), png, npy or webdataset; by default the suite's.")
+        str | None,
+        typer.Option(
+            "--format", help="folders (JPEG), png, npy, webdataset; sequences: mp4, npy. Default: the suite's."
+        ),
     ] = None,
-    lossless: Annotated[bool, typer.Option("--lossless", help="Sequences as .npy, not as films (H.264).")] = False,
 ) -> None:
-    """Writes the corrupted images of SOURCE to OUT; a second try continues an interrupted one."""
+    """Writes the corrupted images, or the sequences, of SOURCE to OUT; a second try continues an interrupted one."""
     from stormbench.benchmarks.generating import generate as run
     from stormbench.benchmarks.sequences.suites import SEQUENCE_SUITES
     from stormbench.benchmarks.suites import SUITES
     from stormbench.cli import sequences
     from stormbench.cli.progress import progress
 
-    how: dict[str, Any] = {"limit": limit, "seed": seed, "skip_broken": skip_broken}
-    how["workers"] = options.workers(engine, scheduler, workers)
-    cells = options.names(corruptions), options.integers(severities)
-    if suite in SEQUENCE_SUITES:
-        if kind is not None:
-            raise typer.BadParameter("sequences are films or, with --lossless, arrays", param_hint="--format")
-        chosen = sequences.chosen(suite, *cells, resize=resize, crop=crop, interpolation=interpolation)
-        sequences.generate(source, out, chosen, lossless=lossless, **how)
-        return
+    geometry: dict[str, Any] = {"resize": resize, "crop": crop, "interpolation": interpolation}
     with progress("generating") as report:
         manifest = run(
             source,
             out,
-            SUITES[suite].resized(resize, crop, interpolation),
-            corruptions=cells[0],
-            severities=cells[1],
+            sequences.resized(suite, **geometry) if suite in SEQUENCE_SUITES else SUITES[suite].resized(**geometry),
+            corruptions=options.names(corruptions),
+            severities=options.integers(severities),
+            limit=limit,
+            seed=seed,
+            workers=options.workers(engine, scheduler, workers),
+            skip_broken=skip_broken,
             format=kind,
             progress=report,
-            **how,
         )
     made = f"{manifest.images} images, {len(manifest.cells)} cells each, {len(manifest.skipped)} skipped"
     typer.echo(options.printable(f"{out}: {made}"))

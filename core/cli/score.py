@@ -44,14 +44,8 @@ def score(
     from stormbench.cli.tables import print_run
 
     cells = options.names(corruptions), options.integers(severities)
-    loaded = load_model(
-        model,
-        mean=options.three_fractions(mean),
-        std=options.three_fractions(std),
-        resize=resize,
-        crop=crop,
-        interpolation=interpolation,
-    )
+    geometry: dict[str, Any] = {"resize": resize, "crop": crop, "interpolation": interpolation}
+    loaded = load_model(model, mean=options.three_fractions(mean), std=options.three_fractions(std), **geometry)
     how: dict[str, Any] = {
         "out": out,
         "name": name,
@@ -65,11 +59,10 @@ def score(
         "released": released,
     }
     if suite in SEQUENCE_SUITES:
-        chosen = sequences.chosen(suite, *cells, resize=resize, crop=crop, interpolation=interpolation)
-        sequences.score(loaded, data, chosen, baseline, **how)
+        sequences.score(loaded, data, sequences.resized(suite, **geometry).narrowed(*cells), baseline, **how)
         return
     normaliser = find_baseline(baseline) if baseline else suite_baseline(suite)
     with progress("scoring") as report:
-        narrowed = SUITES[suite].narrowed(*cells).resized(resize, crop, interpolation)
+        narrowed = SUITES[suite].narrowed(*cells).resized(**geometry)
         path, result = run(loaded, data, narrowed, progress=report, **how)
     print_run(summarise(path, result, normaliser), path)

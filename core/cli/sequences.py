@@ -3,22 +3,22 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
 from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from stormbench.benchmarks.sequences.suites import SequenceSuite
     from stormbench.benchmarks.sequences.summary import SequenceSummary
 
 
-def chosen(suite: str, perturbations: list[str] | None, levels: list[int] | None, **geometry: Any) -> Any:
-    """The suite as the options narrow it."""
+def resized(suite: str, *, crop: int | None, **geometry: Any) -> "SequenceSuite":
+    """The suite on images that are resized as the options say."""
     from stormbench.benchmarks.sequences.suites import SEQUENCE_SUITES
     from stormbench.errors import InputError
 
-    if geometry.pop("crop", None) is not None:
+    if crop is not None:
         raise InputError(f"--crop does not go with {suite}: its frames are cropped to the size of their scale")
-    return SEQUENCE_SUITES[suite].narrowed(perturbations, levels).resized(**geometry)
+    return SEQUENCE_SUITES[suite].resized(**geometry)
 
 
 def score(model: Any, data: str, suite: Any, baseline: str | None, **options: Any) -> None:
@@ -70,13 +70,3 @@ def indices(summary: "SequenceSummary") -> dict[str, Any]:
         "mT5D": summary.mt5d,
     }
     return {heading: figure for heading, figure in figures.items() if figure is not None}
-
-
-def generate(source: str, out: Path, suite: Any, **options: Any) -> None:
-    """Writes sequences."""
-    from stormbench.benchmarks.sequences.generating import generate_sequences
-    from stormbench.cli.progress import progress
-
-    with progress("generating") as report:
-        images, cells = generate_sequences(source, out, suite, progress=report, **options)
-    typer.echo(f"{out}: {images} images, {cells} sequences each")

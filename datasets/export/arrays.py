@@ -1,17 +1,18 @@
-"""CIFAR-10-C's layout: ``<corruption>.npy`` with the severities one after the other, and ``labels.npy``."""
+"""Layouts of arrays, CIFAR-10-C's and CIFAR-10-P's: an array a corruption or perturbation, and ``labels.npy``."""
 
 import io
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stormbench.datasets.corrupted import Pixels
-from stormbench.datasets.export.base import Cell, Origin
+from stormbench.datasets.export.base import Cell, Origin, sequence_name
 from stormbench.datasets.export.encoding import through_codec
 from stormbench.datasets.manifest import Entry, entry_of, lines, write_lists
 from stormbench.errors import DataError
@@ -23,68 +24,68 @@ LABELS = "labels.npy"
 
 @dataclass(frozen=True)
 class ArrayWriter:
-    """One array for each corruption, uint8 ``(severities * N, H, W, 3)``, severity by severity.
+    """Arrays whose rows are images or sequences, uint8, one block of rows for each cell.
 
     The arrays fill up under temporary names and get their own when all rows are there.
 
     Attributes:
         root: where the set goes.
-        corruptions: one file each.
-        severities: in the order of the blocks.
+        blocks: for each cell the array that it is in, and the number of its block there.
+        shapes: of every row of an array, by the array's name.
         labels: each image's class, ``(N,)``; written once for each block, as uint8 where that suffices.
-        shape: of every image, ``(H, W, 3)``.
         quality: of the suite's JPEG codec; None where it is lossless. Rows are what the codec leaves.
+        images_a_shard: how many images are made at once.
     """
 
     root: Path
-    corruptions: Sequence[str]
-    severities: Sequence[int]
+    blocks: Mapping[Cell, tuple[str, int]]
+    shapes: Mapping[str, tuple[int, ...]]
     labels: NDArray[np.int64] = field(repr=False)
-    shape: tuple[int, ...]
     quality: int | None = None
     images_a_shard: int = 32
 
     def targets(self, cells: Sequence[Cell]) -> list[Path]:
         """The arrays."""
-        return [self._final(corruption) for corruption in dict(cells)]
+        return [self._final(name) for name in self._names(cells)]
 
     def prepare(self) -> None:
         """Lays out the files that are not there yet, at their full size."""
         self.root.mkdir(parents=True, exist_ok=True)
-        header = self._header()
-        for corruption in self.corruptions:
-            growing = self.growing(corruption)
-            if not growing.exists() and not self._final(corruption).exists():
-                new = growing.with_suffix(".new")
+        for name in self.shapes:
+            growing = self._growing(name)
+            if not growing.exists() and not self._final(name).exists():
+                new, header = growing.with_suffix(".new"), self._headers[name]
                 new.write_bytes(header)
-                os.truncate(new, len(header) + self._rows * self._row_bytes)
+                os.truncate(new, len(header) + self._blocks * len(self.labels) * self._row_bytes(name))
                 new.replace(growing)
 
     @contextmanager
     def batch(self, start: int, cells: Sequence[Cell]) -> Iterator["RowBatch"]:  # noqa: ARG002
         """Rows are written one by one; leaving waits until the disk has them."""
         yield RowBatch(self)
-        for corruption in dict(cells):
-            with self.growing(corruption).open("r+b") as file:
+        for name in self._names(cells):
+            with self._growing(name).open("r+b") as file:
                 os.fsync(file.fileno())
 
     def write_row(self, position: int, cell: Cell, pixels: Pixels) -> None:
         """Writes one row."""
-        if pixels.shape != self.shape:
-            raise DataError(f"image {position} is {pixels.shape}, the first one {self.shape}; arrays need one size")
-        corruption, severity = cell
-        row = self.severities.index(severity) * len(self.labels) + position
-        with spent_on("encode"), self.growing(corruption).open("r+b") as file:
-            file.seek(len(self._header()) + row * self._row_bytes)
+        name, block = self.blocks[cell]
+        if pixels.shape != self.shapes[name]:
+            raise DataError(
+                f"image {position} is {pixels.shape}, the first one {self.shapes[name]}; arrays need one size"
+            )
+        row = block * len(self.labels) + position
+        with spent_on("encode"), self._growing(name).open("r+b") as file:
+            file.seek(len(self._headers[name]) + row * self._row_bytes(name))
             file.write(through_codec(pixels, self.quality).tobytes())
 
     def finish(self, cells: Sequence[Cell]) -> None:
         """Renames the arrays and writes the labels."""
-        for corruption in dict(cells):
-            if self.growing(corruption).exists():
-                self.growing(corruption).replace(self._final(corruption))
+        for name in self._names(cells):
+            if self._growing(name).exists():
+                self._growing(name).replace(self._final(name))
         kind = np.uint8 if self.labels.max() < 256 else np.int64
-        write_whole(self.root / LABELS, _npy(np.tile(self.labels.astype(kind), len(self.severities))))
+        write_whole(self.root / LABELS, _npy(np.tile(self.labels.astype(kind), self._blocks)))
 
     def list_files(self, cells: Sequence[Cell], parts: Iterable[Sequence[bytes]]) -> None:  # noqa: ARG002
         """One list a file; batches have no files of their own."""
@@ -93,37 +94,79 @@ class ArrayWriter:
 
     def lists(self, cells: Sequence[Cell]) -> list[str]:
         """One for each array, and one for the labels."""
-        return [*dict(cells), Path(LABELS).stem]
+        return [*self._names(cells), Path(LABELS).stem]
 
     def origin(self, path: str) -> Origin:
-        """All images at all severities of one corruption."""
+        """All images in all cells of one array."""
         if path == LABELS:
             return Origin(0, 0)
-        name = path.removesuffix(".npy")
-        if name not in self.corruptions:
+        cells = tuple(cell for cell, (name, _) in self.blocks.items() if path == f"{name}.npy")
+        if not cells:
             raise KeyError(path)
-        return Origin(0, len(self.labels), tuple((name, severity) for severity in self.severities))
+        return Origin(0, len(self.labels), cells)
+
+    def _names(self, cells: Sequence[Cell]) -> list[str]:
+        return list(dict.fromkeys(self.blocks[cell][0] for cell in cells))
 
     @property
-    def _rows(self) -> int:
-        return len(self.severities) * len(self.labels)
+    def _blocks(self) -> int:
+        """How many every array has."""
+        return 1 + max(block for _, block in self.blocks.values())
 
-    @property
-    def _row_bytes(self) -> int:
-        return int(np.prod(self.shape))
+    def _row_bytes(self, name: str) -> int:
+        return int(np.prod(self.shapes[name]))
 
-    def _header(self) -> bytes:
-        buffer = io.BytesIO()
-        about = {"descr": "|u1", "fortran_order": False, "shape": (self._rows, *self.shape)}
-        np.lib.format.write_array_header_1_0(buffer, about)
-        return buffer.getvalue()
+    @cached_property
+    def _headers(self) -> dict[str, bytes]:
+        return {name: _header((self._blocks * len(self.labels), *shape)) for name, shape in self.shapes.items()}
 
-    def _final(self, corruption: str) -> Path:
-        return self.root / f"{corruption}.npy"
+    def _final(self, name: str) -> Path:
+        return self.root / f"{name}.npy"
 
-    def growing(self, corruption: str) -> Path:
+    def _growing(self, name: str) -> Path:
         """Where an array is until it is finished."""
-        return self.root / f".{corruption}.part"
+        return self.root / f".{name}.part"
+
+
+def corruption_arrays(
+    root: Path,
+    corruptions: Iterable[str],
+    severities: Sequence[int],
+    *,
+    labels: NDArray[np.int64],
+    shape: tuple[int, ...],
+    quality: int | None,
+) -> ArrayWriter:
+    """``<corruption>.npy``, ``(severities * N, H, W, 3)``, severity by severity, as CIFAR-10-C.
+
+    Args:
+        root: where the set goes.
+        corruptions: one file each.
+        severities: in the order of the blocks.
+        labels: of the images, ``(N,)``.
+        shape: of every image, ``(H, W, 3)``.
+        quality: of the suite's JPEG codec; None where it is lossless.
+    """
+    names = list(corruptions)
+    blocks = {(name, severity): (name, block) for name in names for block, severity in enumerate(severities)}
+    return ArrayWriter(root, blocks, dict.fromkeys(names, shape), labels, quality)
+
+
+def sequence_arrays(
+    root: Path, cells: Sequence[Cell], *, labels: NDArray[np.int64], frames: Mapping[str, int], side: int
+) -> ArrayWriter:
+    """``<perturbation>.npy``, ``(N, frames, side, side, 3)``, as CIFAR-10-P.
+
+    Args:
+        root: where the set goes.
+        cells: perturbations and levels, one file each.
+        labels: of the images, ``(N,)``.
+        frames: of each perturbation's sequences.
+        side: of a frame.
+    """
+    blocks = {cell: (sequence_name(cell), 0) for cell in cells}
+    shapes = {sequence_name(cell): (frames[cell[0]], side, side, 3) for cell in cells}
+    return ArrayWriter(root, blocks, shapes, labels, images_a_shard=8)
 
 
 @dataclass(frozen=True)
@@ -144,4 +187,10 @@ class RowBatch:
 def _npy(array: NDArray[np.uint8 | np.int64]) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _header(shape: tuple[int, ...]) -> bytes:
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(buffer, {"descr": "|u1", "fortran_order": False, "shape": shape})
     return buffer.getvalue()

@@ -1,13 +1,13 @@
-"""What writes a corrupted set."""
+"""What writes a set of corrupted images or of sequences."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from stormbench.datasets.corrupted import Pixels
-from stormbench.datasets.manifest import Entry
+from stormbench.datasets.manifest import Entry, Layout
 
 Cell = tuple[str, int]
 
@@ -31,12 +31,12 @@ class Batch(Protocol):
     """Some images on their way to the disk."""
 
     def write(self, position: int, cell: Cell, pixels: Pixels) -> None:
-        """Stores one image.
+        """Stores one image, or its sequence.
 
         Args:
             position: of the image in the set that is written.
-            cell: corruption and severity.
-            pixels: before any encoding, ``(H, W, 3)``.
+            cell: corruption and severity, or perturbation and level.
+            pixels: before any encoding, ``(H, W, 3)`` or ``(frames, H, W, 3)``.
 
         Raises:
             DataError: the layout cannot hold this image.
@@ -93,6 +93,25 @@ def cell_list(cell: Cell) -> str:
     return f"{cell[0]}-{cell[1]}"
 
 
+def sequence_name(cell: Cell) -> str:
+    """What a perturbation is called on disk: ``_2`` and ``_3`` mark the higher levels."""
+    return cell[0] if cell[1] == 1 else f"{cell[0]}_{cell[1]}"
+
+
+def severity_folder(cell: Cell) -> str:
+    """Where the files of a corruption at a severity lie."""
+    return f"{cell[0]}/{cell[1]}"
+
+
+FOLDERS: Mapping[Layout, Callable[[Cell], str]] = {
+    "folders": severity_folder,
+    "png": severity_folder,
+    "webdataset": severity_folder,
+    "films": sequence_name,
+}
+"""The folder that a cell's files have for themselves; layouts that are not here keep cells in arrays."""
+
+
 def cell_of(path: str) -> tuple[Cell, str]:
     """The cell that a file in ``<corruption>/<severity>/`` belongs to, and its path in there.
 
@@ -104,3 +123,16 @@ def cell_of(path: str) -> tuple[Cell, str]:
     if not (place and severity.isdecimal()):
         raise KeyError(path)
     return (corruption, int(severity)), place
+
+
+def sequence_of(path: str) -> tuple[Cell, str]:
+    """Likewise of a file in ``<perturbation>/`` or, at a higher level, ``<perturbation>_<level>/``.
+
+    Raises:
+        KeyError: the path has no such form.
+    """
+    folder, _, place = path.partition("/")
+    name, _, level = folder.rpartition("_")
+    if not place:
+        raise KeyError(path)
+    return ((name, int(level)) if level.isdecimal() else (folder, 1)), place

@@ -1,5 +1,6 @@
-"""ImageNet-C's layout: ``<corruption>/<severity>/<class>/<file>``."""
+"""Layouts with a file for each image in each cell: ImageNet-C's and ImageNet-P's."""
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -7,13 +8,24 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from stormbench.corruptions.perturbations import PERTURBATIONS
+from stormbench.corruptions.perturbations.video import encode
 from stormbench.datasets.corrupted import Pixels
-from stormbench.datasets.export.base import Cell, Origin, cell_list, cell_of
+from stormbench.datasets.export.base import (
+    Cell,
+    Origin,
+    cell_list,
+    cell_of,
+    sequence_name,
+    sequence_of,
+    severity_folder,
+)
 from stormbench.datasets.export.encoding import encoded
 from stormbench.datasets.images import ImageSet, digest_of
 from stormbench.datasets.manifest import Entry, write_lists
 from stormbench.errors import DataError
 from stormbench.files import write_whole
+from stormbench.timing import spent_on
 
 
 def places(images: ImageSet, suffix: str | None = None) -> list[str]:
@@ -40,26 +52,41 @@ def places(images: ImageSet, suffix: str | None = None) -> list[str]:
     return found
 
 
+def film_places(images: ImageSet) -> list[str]:
+    """The path of each image's film below its cell's folder: ``<class>/<name>.mp4``."""
+    return [str(PurePosixPath(place).with_suffix(".mp4")) for place in places(images)]
+
+
 @dataclass(frozen=True)
-class FolderWriter:
-    """One file for each image, under its own name.
+class FileWriter(ABC):
+    """One file for each image in each cell, under its own name.
 
     Attributes:
         root: where the set goes.
         places: the path of each image below its cell's folder; its suffix says what kind of file it is.
-        quality: of the suite's JPEG codec; None where it is lossless.
     """
 
     root: Path
     places: Sequence[str] = field(repr=False)
-    quality: int | None
-    images_a_shard: int = 32
+    images_a_shard: int = field(default=32, kw_only=True)
+
+    @abstractmethod
+    def folder(self, cell: Cell) -> str:
+        """The folder that a cell has for itself."""
+
+    @abstractmethod
+    def cell_of(self, path: str) -> tuple[Cell, str]:
+        """The cell that a file belongs to, and its path in the cell's folder."""
+
+    @abstractmethod
+    def encoded(self, cell: Cell, place: str, pixels: Pixels) -> bytes:
+        """The content of a file."""
 
     def targets(self, cells: Sequence[Cell]) -> list[Path]:
         """The cells' folders."""
-        return [self.root / corruption / str(severity) for corruption, severity in cells]
+        return [self.root / self.folder(cell) for cell in cells]
 
-    def prepare(self) -> None:
+    def prepare(self) -> None:  # noqa: B027
         """Nothing: folders are made as files need them."""
 
     @contextmanager
@@ -70,7 +97,7 @@ class FolderWriter:
         """
         yield FileBatch(self, {cell: [] for cell in cells})
 
-    def finish(self, cells: Sequence[Cell]) -> None:
+    def finish(self, cells: Sequence[Cell]) -> None:  # noqa: B027
         """Nothing: every file has its own name from the start."""
 
     def list_files(self, cells: Sequence[Cell], parts: Iterable[Sequence[bytes]]) -> None:
@@ -83,7 +110,7 @@ class FolderWriter:
 
     def origin(self, path: str) -> Origin:
         """One image in one cell."""
-        cell, place = cell_of(path)
+        cell, place = self.cell_of(path)
         position = self._positions[place]
         return Origin(position, position + 1, (cell,))
 
@@ -93,17 +120,58 @@ class FolderWriter:
 
 
 @dataclass(frozen=True)
+class FolderWriter(FileWriter):
+    """``<corruption>/<severity>/<class>/<file>``, as ImageNet-C.
+
+    Attributes:
+        quality: of the suite's JPEG codec; None where it is lossless.
+    """
+
+    quality: int | None
+
+    def folder(self, cell: Cell) -> str:
+        """``<corruption>/<severity>``."""
+        return severity_folder(cell)
+
+    def cell_of(self, path: str) -> tuple[Cell, str]:
+        """Undoes ``folder``."""
+        return cell_of(path)
+
+    def encoded(self, cell: Cell, place: str, pixels: Pixels) -> bytes:  # noqa: ARG002
+        """The file of an image."""
+        return encoded(PurePosixPath(place).suffix, pixels, self.quality)
+
+
+@dataclass(frozen=True)
+class FilmWriter(FileWriter):
+    """``<perturbation>/<class>/<name>.mp4``, as ImageNet-P: H.264 with the reference's settings, so lossy."""
+
+    def folder(self, cell: Cell) -> str:
+        """``<perturbation>``, with its level where that is not 1."""
+        return sequence_name(cell)
+
+    def cell_of(self, path: str) -> tuple[Cell, str]:
+        """Undoes ``folder``."""
+        return sequence_of(path)
+
+    def encoded(self, cell: Cell, place: str, pixels: Pixels) -> bytes:  # noqa: ARG002
+        """The film of a sequence."""
+        with spent_on("encode"):
+            return encode(pixels, noise=PERTURBATIONS[cell[0]].reference == "first")
+
+
+@dataclass(frozen=True)
 class FileBatch:
     """Images that become files of their own."""
 
-    writer: FolderWriter
+    writer: FileWriter
     written: dict[Cell, list[Entry]]
 
     def write(self, position: int, cell: Cell, pixels: Pixels) -> None:
         """Writes one file."""
         place = self.writer.places[position]
-        path = f"{cell[0]}/{cell[1]}/{place}"
-        content = encoded(PurePosixPath(place).suffix, pixels, self.writer.quality)
+        path = f"{self.writer.folder(cell)}/{place}"
+        content = self.writer.encoded(cell, place, pixels)
         write_whole(self.writer.root / path, content)
         self.written[cell].append(Entry(path, len(content), digest_of(content)))
 

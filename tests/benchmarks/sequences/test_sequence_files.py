@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 
 from stormbench.benchmarks import load_model
+from stormbench.benchmarks.generating import generate
+from stormbench.benchmarks.mending import repair_set, verify_set
 from stormbench.benchmarks.models.loading import Model
-from stormbench.benchmarks.sequences.generating import generate_sequences
 from stormbench.benchmarks.sequences.scoring import score_sequences
 from stormbench.benchmarks.sequences.suites import SEQUENCE_SUITES
 from stormbench.corruptions.perturbations.video import decode
@@ -35,7 +36,8 @@ def tree(tmp_path: Path) -> Path:
 
 
 def files(root: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(root)): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
+    paths = [path for path in sorted(root.rglob("*")) if path.is_file() and path.name != ".source.json"]
+    return {str(path.relative_to(root)): path.read_bytes() for path in paths}
 
 
 def top(path: Path) -> np.ndarray:
@@ -44,15 +46,16 @@ def top(path: Path) -> np.ndarray:
 
 
 def test_arrays_score_as_on_the_fly(plain: Model, tmp_path: Path) -> None:
-    images, cells = generate_sequences("digits", tmp_path / "set", CIFAR, limit=6, seed=3)
-    assert (images, cells) == (6, 4)
-    assert {p.name for p in (tmp_path / "set").iterdir()} == {
+    manifest = generate("digits", tmp_path / "set", CIFAR, limit=6, seed=3)
+    assert (manifest.images, len(manifest.cells)) == (6, 4)
+    assert {path.name for path in (tmp_path / "set").iterdir() if path.is_file()} == {
         "shot_noise.npy",
         "shot_noise_2.npy",
         "motion_blur.npy",
         "tilt.npy",
-        "keys.txt",
-        "sequences.json",
+        "labels.npy",
+        "manifest.json",
+        ".source.json",
     }
     assert np.load(tmp_path / "set/motion_blur.npy", mmap_mode="r").shape == (6, 21, 32, 32, 3)
     fly, _ = score_sequences(plain, "digits", CIFAR, out=tmp_path / "fly", limit=6, seed=3)
@@ -63,7 +66,7 @@ def test_arrays_score_as_on_the_fly(plain: Model, tmp_path: Path) -> None:
 
 
 def test_a_part_of_a_set_is_found_by_its_keys(plain: Model, tmp_path: Path) -> None:
-    generate_sequences("digits", tmp_path / "set", CIFAR, limit=6)
+    generate("digits", tmp_path / "set", CIFAR, limit=6)
     part = open_images("digits").subset([5, 2])
     fly, _ = score_sequences(plain, part, CIFAR, out=tmp_path / "fly")
     read, _ = score_sequences(plain, part, CIFAR, out=tmp_path / "read", released=tmp_path / "set")
@@ -76,17 +79,16 @@ def test_published_arrays_have_no_list_of_keys(plain: Model, tmp_path: Path) -> 
     pixels = np.stack([np.asarray(digits.read(index)) for index in range(4)])
     np.savez(tmp_path / "few.npz", images=pixels, labels=digits.labels[:4])
     first = open_images(tmp_path / "few.npz")
-    generate_sequences(first, tmp_path / "set", CIFAR)
-    (tmp_path / "set/keys.txt").unlink()
-    (tmp_path / "set/sequences.json").unlink()
+    generate(first, tmp_path / "set", CIFAR)
+    (tmp_path / "set/manifest.json").unlink()
     fly, _ = score_sequences(plain, first, CIFAR, out=tmp_path / "fly")
     read, _ = score_sequences(plain, first, CIFAR, out=tmp_path / "read", released=tmp_path / "set")
     np.testing.assert_array_equal(top(fly), top(read))
 
 
 def test_bytes_do_not_depend_on_workers_or_interruptions(tmp_path: Path) -> None:
-    generate_sequences("digits", tmp_path / "0", CIFAR, limit=20)
-    generate_sequences("digits", tmp_path / "2", CIFAR, limit=20, workers=2)
+    generate("digits", tmp_path / "0", CIFAR, limit=20)
+    generate("digits", tmp_path / "2", CIFAR, limit=20, workers=2)
 
     class StopError(Exception):
         pass
@@ -96,27 +98,27 @@ def test_bytes_do_not_depend_on_workers_or_interruptions(tmp_path: Path) -> None
             raise StopError
 
     with pytest.raises(StopError):
-        generate_sequences("digits", tmp_path / "stopped", CIFAR, limit=20, progress=stop)
+        generate("digits", tmp_path / "stopped", CIFAR, limit=20, progress=stop)
     with pytest.raises(SettingsChangedError, match="seed"):
-        generate_sequences("digits", tmp_path / "stopped", CIFAR, limit=20, seed=1)
-    generate_sequences("digits", tmp_path / "stopped", CIFAR, limit=20)
+        generate("digits", tmp_path / "stopped", CIFAR, limit=20, seed=1)
+    generate("digits", tmp_path / "stopped", CIFAR, limit=20)
     assert files(tmp_path / "0") == files(tmp_path / "2") == files(tmp_path / "stopped")
 
 
 def test_films_lie_in_the_official_layout(tree: Path, tmp_path: Path) -> None:
     for workers in (0, 2):
-        generate_sequences(tree, tmp_path / str(workers), SMALL_FILMS, limit=4, workers=workers)
+        generate(tree, tmp_path / str(workers), SMALL_FILMS, limit=4, workers=workers)
     first = sorted(files(tmp_path / "0"))
-    assert first[0] == "gaussian_noise/0/0.mp4"
-    assert [name for name in first if not name.endswith(".mp4")] == ["sequences.json"]
-    assert len(first) == 9
-    assert decode(tmp_path / "0" / first[0], frames=31).shape == (31, 64, 64, 3)
+    films = [name for name in first if name.endswith(".mp4")]
+    assert set(first) - set(films) == {"manifest.json", "files/gaussian_noise-1.jsonl", "files/translate-1.jsonl"}
+    assert (len(films), films[0]) == (8, "gaussian_noise/0/0.mp4")
+    assert decode(tmp_path / "0" / films[0], frames=31).shape == (31, 64, 64, 3)
     assert files(tmp_path / "0") == files(tmp_path / "2")
 
 
 def test_films_can_be_scored_and_arrays_are_exact(plain: Model, tree: Path, tmp_path: Path) -> None:
-    generate_sequences(tree, tmp_path / "films", SMALL_FILMS, limit=3)
-    generate_sequences(tree, tmp_path / "arrays", SMALL_FILMS, limit=3, lossless=True)
+    generate(tree, tmp_path / "films", SMALL_FILMS, limit=3)
+    generate(tree, tmp_path / "arrays", SMALL_FILMS, limit=3, format="npy")
     fly, films, arrays = (
         top(score_sequences(plain, tree, SMALL_FILMS, out=tmp_path / str(i), limit=3, released=released)[0])
         for i, released in enumerate((None, tmp_path / "films", tmp_path / "arrays"))
@@ -127,7 +129,7 @@ def test_films_can_be_scored_and_arrays_are_exact(plain: Model, tree: Path, tmp_
 
 @pytest.mark.parametrize("cut", [0, 200, -500])
 def test_broken_films_are_named(plain: Model, tree: Path, tmp_path: Path, cut: int) -> None:
-    generate_sequences(tree, tmp_path / "films", SMALL_FILMS, limit=2)
+    generate(tree, tmp_path / "films", SMALL_FILMS, limit=2)
     broken = sorted((tmp_path / "films").rglob("*.mp4"))[-1]
     broken.write_bytes(broken.read_bytes()[:cut])
     with pytest.raises(DataError, match=str(broken.relative_to(tmp_path))):
@@ -135,11 +137,11 @@ def test_broken_films_are_named(plain: Model, tree: Path, tmp_path: Path, cut: i
 
 
 def test_films_of_another_length_or_size_are_named(plain: Model, tree: Path, tmp_path: Path) -> None:
-    generate_sequences(tree, tmp_path / "films", SMALL_FILMS.narrowed(["gaussian_noise"], None), limit=2)
+    generate(tree, tmp_path / "films", SMALL_FILMS.narrowed(["gaussian_noise"], None), limit=2)
     suite = SEQUENCE_SUITES["imagenet-p"].narrowed(["gaussian_noise"], None)
     with pytest.raises(DataError, match="scale imagenet64, this run has imagenet"):
         score_sequences(plain, tree, suite, out=tmp_path / "out", limit=2, released=tmp_path / "films")
-    (tmp_path / "films/sequences.json").unlink()
+    (tmp_path / "films/manifest.json").unlink()
     with pytest.raises(DataError, match=r"0\.mp4 have shape \(64, 64, 3\), wanted \(224, 224, 3\)"):
         score_sequences(plain, tree, suite, out=tmp_path / "out", limit=2, released=tmp_path / "films")
     (tmp_path / "films/gaussian_noise").rename(tmp_path / "films/translate")
@@ -161,25 +163,59 @@ def test_films_of_another_length_or_size_are_named(plain: Model, tree: Path, tmp
     ],
 )
 def test_broken_arrays_are_named(plain: Model, tmp_path: Path, damage: object, complaint: str) -> None:
-    generate_sequences("digits", tmp_path / "set", CIFAR, limit=4)
+    generate("digits", tmp_path / "set", CIFAR, limit=4)
     damage(tmp_path / "set/tilt.npy")
     with pytest.raises(DataError, match=complaint):
         score_sequences(plain, "digits", CIFAR, out=tmp_path / "out", limit=4, released=tmp_path / "set")
 
 
 def test_a_set_of_other_images_is_refused(plain: Model, tmp_path: Path) -> None:
-    generate_sequences("digits", tmp_path / "set", CIFAR, limit=3)
-    others = open_images("digits").subset([0, 1, 5])
+    generate("digits", tmp_path / "set", CIFAR, limit=3)
+    digits = open_images("digits")
+    with pytest.raises(DataError, match="lacks 1 of the 3 images"):
+        score_sequences(plain, digits.subset([0, 1, 5]), CIFAR, out=tmp_path / "out", released=tmp_path / "set")
+    np.savez(tmp_path / "other.npz", images=np.zeros((3, 32, 32, 3), np.uint8), labels=digits.labels[:3])
+    others = open_images(tmp_path / "other.npz")
+    generate(others, tmp_path / "others", CIFAR)
+    np.savez(tmp_path / "other.npz", images=np.ones((3, 32, 32, 3), np.uint8), labels=digits.labels[:3])
+    others = open_images(tmp_path / "other.npz")
     with pytest.raises(DataError, match="fingerprint"):
-        score_sequences(plain, others, CIFAR, out=tmp_path / "out", released=tmp_path / "set")
-    (tmp_path / "set/sequences.json").write_text("{")
-    with pytest.raises(DataError, match=r"sequences\.json does not say"):
+        score_sequences(plain, others, CIFAR, out=tmp_path / "out", released=tmp_path / "others")
+    (tmp_path / "set/manifest.json").write_text("{")
+    with pytest.raises(DataError, match=r"manifest\.json is not a manifest"):
         score_sequences(plain, "digits", CIFAR, out=tmp_path / "out", limit=3, released=tmp_path / "set")
 
 
 def test_nothing_is_overwritten(tree: Path, tmp_path: Path) -> None:
-    generate_sequences("digits", tmp_path / "set", CIFAR, limit=2)
+    generate("digits", tmp_path / "set", CIFAR, limit=2)
+    with pytest.raises(SettingsChangedError, match="seed"):
+        generate("digits", tmp_path / "set", CIFAR, limit=2, seed=1)
+    (tmp_path / "set/manifest.json").unlink()
     with pytest.raises(DataError, match="is there already"):
-        generate_sequences("digits", tmp_path / "set", CIFAR, limit=2)
+        generate("digits", tmp_path / "set", CIFAR, limit=2)
     with pytest.raises(DataError, match="is in the source"):
-        generate_sequences(tree, tree / "out", SMALL_FILMS)
+        generate(tree, tree / "out", SMALL_FILMS)
+
+
+@pytest.mark.parametrize("form", ["mp4", "npy"])
+def test_a_set_is_verified_mended_and_grows(tree: Path, tmp_path: Path, form: str) -> None:
+    levels = SEQUENCE_SUITES["imagenet64-p"].narrowed(["gaussian_noise", "tilt"], [1, 2])
+    generate(tree, tmp_path / "whole", levels, limit=3, format=form)
+    out = tmp_path / "set"
+    generate(tree, out, levels, corruptions=["gaussian_noise"], severities=[2], limit=3, format=form)
+    manifest = generate(tree, out, levels, limit=3, format=form)
+    assert manifest.cells == [("gaussian_noise", 1), ("gaussian_noise", 2), ("tilt", 1)]
+    before = files(out)
+    assert before == files(tmp_path / "whole")
+    first, *_, last = [out / name for name in before if name.endswith(f".{form}") and "labels" not in name]
+    first.write_bytes(first.read_bytes()[:-1] + bytes([first.read_bytes()[-1] ^ 1]))
+    last.unlink()
+    (out / "stray.txt").touch()
+    found = verify_set(out)
+    assert [out / entry.path for entry in found.changed] == [first]
+    assert [out / entry.path for entry in found.missing] == [last]
+    assert found.extra == ["stray.txt"]
+    (out / "stray.txt").unlink()
+    repair_set(out, found)
+    assert files(out) == before
+    assert verify_set(out).sound
