@@ -45,6 +45,11 @@ MODEL_SOURCES = Registry(
             "python:MODULE:FACTORY",
             "what a function of yours returns; also python:path/to/FILE.py:FACTORY. This runs the file's code",
         ),
+        ModelSource(
+            "oat",
+            "oat:PATH@lam=LAMBDA[,width=WIDTH]",
+            "what `stormbench train oat`, `oats` or `pgd` wrote, at one trade-off: oat:run/model.safetensors@lam=0.2",
+        ),
     ],
 )
 

@@ -25,10 +25,15 @@ def short_name(source: str) -> str:
         ['vgg11', 'small', 'vgg11']
         >>> short_name("checkpoint:runs/best.pth@resnet50")
         'best@resnet50'
+        >>> short_name("oat:runs/wide/model.safetensors@lam=0.2,width=0.5")
+        'wide lam=0.2 width=0.5'
     """
     kind, _, rest = source.partition(":")
     if kind == "python":
         return rest.rpartition(":")[2] or source
+    if kind == "oat":
+        path, _, chosen = rest.rpartition("@")
+        return f"{PurePosixPath(path).parent.name or PurePosixPath(path).stem} {chosen.replace(',', ' ')}"
     if kind != "checkpoint":
         return rest or source
     path, _, architecture = rest.rpartition("@")

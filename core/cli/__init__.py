@@ -19,6 +19,7 @@ from stormbench.cli import (
     options,
     score,
     show,
+    tradeoff,
     train,
     verify,
 )
@@ -35,6 +36,7 @@ app.command()(demo.demo)
 app.command(name="list")(listing.show)
 app.command()(score.score)
 app.command()(attack.attack)
+app.command()(tradeoff.tradeoff)
 app.command()(generate.generate)
 app.command()(baseline.baseline)
 app.add_typer(leaderboard.app, name="leaderboard")

@@ -1,0 +1,72 @@
+"""``stormbench tradeoff``: accuracy, robustness and cost of a conditional model, at every lambda and width."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stormbench.cli import options
+from stormbench.cli.attack import Norm
+
+
+def tradeoff(
+    checkpoint: Annotated[Path, typer.Argument(help="What `stormbench train oat` or `oats` wrote.")],
+    data: Annotated[str, typer.Option(help="Image folder (a class per sub-folder), .npz, .npy, CIFAR folder, digits.")],
+    suite: options.Suite = "cifar-c",
+    out: options.Out = Path("results"),
+    name: Annotated[str | None, typer.Option(help="Of the curve; by default the checkpoint's folder.")] = None,
+    dedicated: Annotated[
+        list[Path] | None, typer.Option(help="What `stormbench train pgd` wrote; may be repeated.")
+    ] = None,
+    lambdas: Annotated[str | None, typer.Option(help="Only these: 0,0.2,1")] = None,
+    widths: Annotated[str | None, typer.Option(help="Only these: 0.5,1")] = None,
+    corruptions: options.Corruptions = None,
+    severities: options.Severities = None,
+    norm: Annotated[Norm, typer.Option(help="linf: largest change of a channel; l2: Euclidean length.")] = Norm.linf,
+    eps: Annotated[str, typer.Option(help="Radius, for pixels in 0..1: 8/255")] = "8/255",
+    budget: Annotated[str, typer.Option(help="curve, quick, standard or thorough.")] = "curve",
+    no_transfer: Annotated[bool, typer.Option("--no-transfer", help="Leave out attacks across lambdas.")] = False,
+    limit: options.Limit = None,
+    attacked: Annotated[int, typer.Option(min=1, help="Attack only the first N images.")] = 200,
+    seed: options.Seed = 0,
+    workers: options.Workers = options.DEFAULT_WORKERS,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images that go through a model at once.")] = 50,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
+) -> None:
+    """Scores and attacks CHECKPOINT at every lambda and width, and prints one table; a second try continues."""
+    from stormbench.benchmarks.suites import SUITES
+    from stormbench.benchmarks.tradeoff.measure import tradeoff as run
+    from stormbench.benchmarks.tradeoff.points import Plan, find_budget
+    from stormbench.cli.tradeoff_table import print_tradeoff
+    from stormbench.datasets import open_images
+    from stormbench.defenses.adversary import Ball
+
+    plan = Plan(
+        images=open_images(data),
+        suite=SUITES[suite].narrowed(options.names(corruptions), options.integers(severities)),
+        ball=Ball(norm.value, options.fraction(eps)),
+        budget=find_budget(budget),
+        limit=limit,
+        attacked=attacked,
+        seed=seed,
+        workers=workers,
+        batch_size=batch_size,
+        device=device,
+        report=_tell,
+    )
+    path, found = run(
+        checkpoint,
+        plan,
+        out=out,
+        name=name,
+        dedicated=dedicated or (),
+        lambdas=options.numbers(lambdas) if lambdas else None,
+        widths=options.numbers(widths) if widths else None,
+        transfer=not no_transfer,
+    )
+    print_tradeoff(found, path)
+
+
+def _tell(what: str, done: int, total: int) -> None:
+    if done >= total:
+        typer.echo(f"{what}: {total} images done", err=True)
