@@ -1,16 +1,16 @@
 """Two models on the same images: paired differences, how sure they are, and what they amount to in a sentence."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from math import hypot
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from stormbench.benchmarks.contestants import Contestant, pixel_settings, read_contestant
+from stormbench.benchmarks.differences import ATTACKED, INDEX_NAMES, CellTest, Comparison, Difference
 from stormbench.benchmarks.paired import holm, mcnemar
-from stormbench.benchmarks.resampling import Sampled
+from stormbench.benchmarks.resampling import sampled_share
 from stormbench.benchmarks.results.adversarial import AdversarialRecord
 from stormbench.benchmarks.results.names import model_name, short_model_name
 from stormbench.benchmarks.results.plain_text import shown
@@ -19,111 +19,6 @@ from stormbench.benchmarks.summary import CellKey, Estimate
 from stormbench.errors import InputError, ResultError
 from stormbench.metrics.baselines import Baseline
 from stormbench.metrics.intervals import wilson
-
-SIGNIFICANT = 0.05
-# Figures by which a conclusion is drawn, the first that both runs have.
-INDEX_NAMES = {
-    "mce": "mCE",
-    "mfr": "mFR",
-    "mean_error": "mean error",
-    "flip_probability": "flip probability",
-    "robust_accuracy": "robust accuracy",
-    "clean_error": "clean error",
-    "relative_mce": "relative mCE",
-    "mt5d": "mT5D",
-    "top5_distance": "top-5 distance",
-}
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One figure of both models, and second minus first.
-
-    Attributes:
-        first: the figure of the first model.
-        second: the figure of the second.
-        points: the difference, with its 95 % interval; below 0 the second is better, unless higher is better.
-        higher_is_better: the direction of the figure.
-    """
-
-    first: float
-    second: float
-    points: Estimate
-    higher_is_better: bool = False
-
-    @classmethod
-    def of(cls, first: Sampled, second: Sampled) -> "Difference":
-        """From two figures that were resampled alike."""
-        return cls(float(first[0]), float(second[0]), Estimate.of(second - first))
-
-    @property
-    def sure(self) -> int:
-        """-1 where the second model is surely better, 1 where it is surely worse, 0 where luck could explain it."""
-        sign = int(self.points.low > 0) - int(self.points.high < 0)
-        return -sign if self.higher_is_better else sign
-
-
-@dataclass(frozen=True)
-class CellTest:
-    """McNemar's test on one cell.
-
-    Attributes:
-        corruption: with ``severity``, the cell.
-        severity: 0 for clean images.
-        only_first_wrong: number of images that only the first model gets wrong.
-        only_second_wrong: number of images that only the second model gets wrong.
-        p: exact two-sided probability.
-        p_holm: after Holm's correction over all cells of the comparison.
-    """
-
-    corruption: str
-    severity: int
-    only_first_wrong: int
-    only_second_wrong: int
-    p: float
-    p_holm: float
-
-    @property
-    def sure(self) -> int:
-        """As ``Difference.sure``, by the corrected test."""
-        return int(np.sign(self.only_second_wrong - self.only_first_wrong)) if self.p_holm <= SIGNIFICANT else 0
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What can be said about two models on the same images.
-
-    Attributes:
-        first: the first model's name.
-        second: the second's.
-        images: how many images both saw.
-        baseline: what CE and mCE were measured against; empty for plain mean errors.
-        indices: by the names of ``INDEX_NAMES``, as far as both runs have them.
-        corruptions: CE by corruption, or the mean error where there is no baseline; for sequences the flip rate by
-            perturbation, or the flip probability.
-        cells: a test for each cell that both runs have; none for sequences.
-        conclusion: all of it in one sentence.
-        notes: what a reader must know beside.
-    """
-
-    first: str
-    second: str
-    images: int
-    baseline: str
-    indices: dict[str, Difference]
-    corruptions: dict[str, Difference]
-    cells: list[CellTest]
-    conclusion: str
-    notes: list[str]
-
-    def as_json(self) -> dict[str, Any]:
-        """The same as JSON values; an interval is an object with ``value``, ``low`` and ``high``."""
-        document = asdict(self)
-        for differences in (document["indices"], document["corruptions"]):
-            for difference in differences.values():
-                difference["points"] = difference["points"]._asdict()
-        return document
-
 
 _NAMES: tuple[Callable[[Contestant], str], ...] = (
     lambda run: short_model_name(run.result),
@@ -160,7 +55,7 @@ def _compared(first: Contestant, second: Contestant) -> Comparison:
     cells = _common_cells(first, second)
     a, b = first.figures(cells), second.figures(cells)
     indices = {name: Difference.of(a.indices[name], b.indices[name]) for name in INDEX_NAMES if name in a.indices}
-    indices |= _robust_accuracies(first, second)
+    indices |= _robust_accuracies(first, second, first.resamples)
     corruptions = {name: Difference.of(values, b.corruptions[name]) for name, values in a.corruptions.items()}
     tests = _cell_tests(first, second, cells)
     names = _names(first, second)
@@ -177,22 +72,34 @@ def _compared(first: Contestant, second: Contestant) -> Comparison:
     )
 
 
-def _robust_accuracies(first: Contestant, second: Contestant) -> dict[str, Difference]:
-    """Newcombe's interval (1998, method 10): attacks leave counts and no outcomes by image, so nothing is paired."""
+def _robust_accuracies(first: Contestant, second: Contestant, resamples: int) -> dict[str, Difference]:
     a, b = first.adversarial, second.adversarial
-    if a is None or b is None or _threat(a) != _threat(b):
+    if a is None or b is None or not _same_threat(first, second):
         return {}
+    if first.robust is None or second.robust is None:
+        return {"robust_accuracy": _unpaired(a, b)}
+    shares = (sampled_share(each, resamples) for each in (first.robust, second.robust))
+    return {"robust_accuracy": replace(Difference.of(*shares), higher_is_better=True)}
+
+
+def _unpaired(a: AdversarialRecord, b: AdversarialRecord) -> Difference:
+    """Newcombe's interval (1998, method 10), for results from when attacks left counts and no outcomes by image."""
     p, q = 100 * a.correct.adaptive / a.images, 100 * b.correct.adaptive / b.images
     (low_a, high_a), (low_b, high_b) = (
         [100 * bound for bound in wilson(each.correct.adaptive, each.images)] for each in (a, b)
     )
     low = q - p - hypot(q - low_b, high_a - p)
     high = q - p + hypot(high_b - q, p - low_a)
-    return {"robust_accuracy": Difference(p, q, Estimate(q - p, low, high), higher_is_better=True)}
+    return Difference(p, q, Estimate(q - p, low, high), higher_is_better=True)
 
 
 def _threat(record: AdversarialRecord) -> tuple[str, float, str]:
     return record.norm, record.eps, record.budget
+
+
+def _same_threat(first: Contestant, second: Contestant) -> bool:
+    a, b = first.adversarial, second.adversarial
+    return a is not None and b is not None and _threat(a) == _threat(b)
 
 
 def _common_cells(first: Contestant, second: Contestant) -> list[CellKey]:
@@ -219,6 +126,9 @@ def _cell_tests(first: Contestant, second: Contestant, cells: Sequence[CellKey])
     if first.wrong is None or second.wrong is None:
         return []
     wrong_first, wrong_second = first.wrong(cells), second.wrong(cells)
+    if first.robust is not None and second.robust is not None and _same_threat(first, second):
+        cells = [*cells, (ATTACKED, 0)]
+        wrong_first, wrong_second = np.vstack([wrong_first, ~first.robust]), np.vstack([wrong_second, ~second.robust])
     only_first, only_second = (wrong_first & ~wrong_second).sum(axis=1), (~wrong_first & wrong_second).sum(axis=1)
     p = mcnemar(only_first, only_second)
     columns = (only_first.tolist(), only_second.tolist(), p.tolist(), holm(p).tolist())
@@ -279,12 +189,11 @@ def _names(first: Contestant, second: Contestant) -> tuple[str, str]:
 
 def _notes(first: Contestant, second: Contestant, cells: Sequence[CellKey]) -> list[str]:
     notes = []
-    if first.adversarial and second.adversarial:
-        same = _threat(first.adversarial) == _threat(second.adversarial)
+    if first.adversarial and second.adversarial and not _same_threat(first, second):
+        notes.append("Robust accuracies are not compared: the attacks had other norms, radii or budgets.")
+    elif first.adversarial and second.adversarial and (first.robust is None or second.robust is None):
         notes.append(
-            "Robust accuracies are compared without pairing: attacks leave counts, not outcomes."
-            if same
-            else "Robust accuracies are not compared: the attacks had other norms, radii or budgets."
+            "Robust accuracies are compared without pairing: one result is of a time when only counts were kept."
         )
     if left_out := (set(first.cells) | set(second.cells)) - set(cells):
         corrupted = sorted({name for name, _ in left_out if name != CLEAN})

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from stormbench.benchmarks.resampling import Resampled
 from stormbench.benchmarks.results.adversarial import AdversarialRecord
-from stormbench.benchmarks.results.schema import Settings, is_sequence_result, read_outcomes, read_result
+from stormbench.benchmarks.results.attack_outcomes import ATTACKERS
+from stormbench.benchmarks.results.documents import is_sequence_result
+from stormbench.benchmarks.results.schema import Settings, read_attack, read_outcomes, read_result
 from stormbench.benchmarks.sequences.results import read_sequence_outcomes, read_sequence_result
 from stormbench.benchmarks.sequences.summary import summarise_sequences
 from stormbench.benchmarks.summary import CellKey, Figures, sampled_figures, suite_baseline
@@ -31,7 +33,9 @@ class Contestant:
         baseline: what its figures are measured against.
         figures: all figures on some of the cells, as observed and in resamples that runs on the same images share.
         wrong: which images were misclassified in some of the cells, shape ``(cells, images)``; None for sequences.
+        resamples: number of bootstrap resamples.
         adversarial: what an adversary left.
+        robust: which images stayed right under the worst attack, shape ``(images,)``; None where only counts were kept.
     """
 
     path: Path
@@ -41,7 +45,9 @@ class Contestant:
     baseline: Baseline | None
     figures: Callable[[Sequence[CellKey]], Figures]
     wrong: Callable[[Sequence[CellKey]], Wrong] | None
+    resamples: int
     adversarial: AdversarialRecord | None = None
+    robust: NDArray[np.bool_] | None = None
 
 
 # What must be equal for two runs to have seen the same pixels, and what to say where it is not.
@@ -79,6 +85,8 @@ def read_contestant(path: Path, baseline: Baseline | None, resamples: int) -> Co
 def _of_images(path: Path, baseline: Baseline | None, resamples: int) -> Contestant:
     result = read_result(path)
     outcomes = read_outcomes(path, result)
+    attacked = read_attack(path, result)
+    found = attacked.under(result.adversarial, *ATTACKERS) if attacked and result.adversarial else None
     baseline = baseline or suite_baseline(result.suite.name)
     cells = [(cell.corruption, cell.severity) for cell in result.cells]
     return Contestant(
@@ -89,7 +97,9 @@ def _of_images(path: Path, baseline: Baseline | None, resamples: int) -> Contest
         baseline,
         figures=lambda wanted: sampled_figures(Resampled.of(result, outcomes, resamples).only(wanted), baseline),
         wrong=lambda wanted: outcomes.rank[[cells.index(cell) for cell in wanted]] >= 1,
+        resamples=resamples,
         adversarial=result.adversarial,
+        robust=found[0] if found else None,
     )
 
 
@@ -101,4 +111,4 @@ def _of_sequences(path: Path, baseline: Baseline | None, resamples: int) -> Cont
         return Figures(dict(summary.samples), dict(summary.by_perturbation), summary.notes)
 
     keys = read_sequence_outcomes(path, result).keys
-    return Contestant(path, result, keys, list(result.keys), baseline, figures, wrong=None)
+    return Contestant(path, result, keys, list(result.keys), baseline, figures, wrong=None, resamples=resamples)

@@ -36,7 +36,7 @@ class Resampled:
     def of(cls, result: Result, outcomes: Outcomes, resamples: int) -> "Resampled":
         """Resamples the images of a run: always by the same draws, so that runs on the same images are paired."""
         wrong = (outcomes.rank >= 1).T
-        drawn = _resampled_errors(wrong, resamples)
+        drawn = resampled_shares(wrong, resamples)
         columns = {(cell.corruption, cell.severity): index for index, cell in enumerate(result.cells)}
         return cls(columns, np.concatenate([wrong.mean(axis=0)[None], drawn]))
 
@@ -87,8 +87,16 @@ def complete_corruptions(cells: Iterable[CellKey]) -> list[str]:
     return [name for name in names if all((name, severity) in known for severity in SEVERITIES)]
 
 
-def _resampled_errors(wrong: NDArray[np.bool_], resamples: int) -> NDArray[np.float64]:
-    """As ``resampled_means`` by generator 0, with draws that runs of as many images share."""
+def resampled_shares(wrong: NDArray[np.bool_], resamples: int) -> NDArray[np.float64]:
+    """As ``resampled_means`` by generator 0, with draws that runs of as many images share.
+
+    Args:
+        wrong: what is true of each image, shape ``(images, columns)``.
+        resamples: number of bootstrap resamples.
+
+    Returns:
+        Shares in 0..1, shape ``(resamples, columns)``.
+    """
     images = len(wrong)
     if images * resamples > _KEPT_DRAWS:
         return resampled_means(wrong, resamples=resamples, rng=np.random.default_rng(0))
@@ -96,6 +104,11 @@ def _resampled_errors(wrong: NDArray[np.bool_], resamples: int) -> NDArray[np.fl
     # Whole numbers below 2**24 are exact in float32, in whatever order they are summed.
     parts = [counts[at : at + _BATCH].astype(np.float32) @ values for at in range(0, resamples, _BATCH)]
     return np.concatenate(parts).astype(np.float64) / images
+
+
+def sampled_share(right: NDArray[np.bool_], resamples: int) -> Sampled:
+    """The share of images of which something is true in percent, as observed and then in each resample."""
+    return 100 * np.concatenate([[right.mean()], resampled_shares(right[:, None], resamples)[:, 0]])
 
 
 @lru_cache(maxsize=2)

@@ -12,6 +12,7 @@ import torch
 from stormbench.benchmarks.attack_shard import AttackShard
 from stormbench.benchmarks.models.loading import Model, load_model
 from stormbench.benchmarks.results.adversarial import AdversarialRecord, AttackRecord, CorrectRecord
+from stormbench.benchmarks.results.attack_outcomes import AttackOutcomes
 from stormbench.benchmarks.results.schema import Result, Settings, read_outcomes, read_result, write_result
 from stormbench.benchmarks.runs import open_inputs, run_name, threads_restored
 from stormbench.benchmarks.scoring import score
@@ -124,20 +125,21 @@ def attack(
     )
     journal = Journal(folder, _settings_of(clean) | {"attack": settings})
     with journal.open():
-        record = _attacked(task, journal, workers, progress, announce)
+        attacked = _attacked(task, journal, workers, progress, announce)
         settings_of_clean = Settings(**{key: getattr(clean, key) for key in Settings.model_fields})
-        result = write_result(settings_of_clean, clean.keys, read_outcomes(clean_path, clean), path, record)
+        result = write_result(settings_of_clean, clean.keys, read_outcomes(clean_path, clean), path, attacked)
     journal.remove()
     return path, result
 
 
 def _attacked(
     task: AttackShard, journal: Journal, workers: int, progress: Progress | None, announce: Announce | None
-) -> AdversarialRecord:
+) -> tuple[AdversarialRecord, AttackOutcomes]:
     with threads_restored():
         if announce:
             announce(*_cost(task, workers))
-        return _record(evaluate(_Run(task, journal, workers, progress), task.budget, task.subject, task.ball), task)
+        found = evaluate(_Run(task, journal, workers, progress), task.budget, task.subject, task.ball)
+    return _record(found, task), _by_image(found)
 
 
 class _Run:
@@ -215,4 +217,14 @@ def _record(found: Evaluation, task: AttackShard) -> AdversarialRecord:
         reason=found.reason,
         gradients_per_image=found.gradients_per_image,
         rows=rows,
+        by_image=True,
+    )
+
+
+def _by_image(found: Evaluation) -> AttackOutcomes:
+    return AttackOutcomes(
+        **{
+            name: torch.stack([getattr(judged, name) for judged in found.rows.values()]).cpu().numpy()
+            for name in ("danger", "correct", "correct_vote")
+        }
     )

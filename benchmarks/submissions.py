@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from stormbench.benchmarks.leaderboard.runs import Run, read_run, result_files
+from stormbench.benchmarks.results.attack_outcomes import verdict_of
+from stormbench.benchmarks.results.documents import is_sequence_result
 from stormbench.benchmarks.results.plain_text import shown
-from stormbench.benchmarks.results.schema import CLEAN, Result, is_sequence_result, read_result
+from stormbench.benchmarks.results.schema import CLEAN, Result, read_attack, read_result
 from stormbench.benchmarks.sequences.results import SequenceResult, read_sequence_result
 from stormbench.corruptions import CORRUPTIONS
 from stormbench.errors import ResultError
@@ -30,7 +32,7 @@ def add_result(path: Path, folder: Path) -> Run:
         ResultError: something does not add up; the message says what.
     """
     result = read_run(path, {}).result  # which checks it against its seal, its outcomes and its counts
-    if doubt := implausible(result):
+    if doubt := implausible(result) or _strange_verdict(path, result):
         raise ResultError(f"{path} is refused: {doubt}")
     _refuse_copies(path, result.outcomes.sha256, folder)
     place = folder / f"{_slug(result.run)}-{str(result.seal)[:12]}"
@@ -59,6 +61,17 @@ def _strange_cells(result: Result) -> str | None:
     if any((cell.corruption == CLEAN) != (cell.severity == 0) for cell in result.cells):
         return "severity 0 is for clean images, and they have no other"
     return None
+
+
+def _strange_verdict(path: Path, result: Result | SequenceResult) -> str | None:
+    record = result.adversarial if isinstance(result, Result) else None
+    if record is None or not isinstance(result, Result):
+        return None
+    if (attacked := read_attack(path, result)) is None:
+        return "it was attacked when only counts were kept, which nothing can be held against; attack the model anew"
+    allowed = verdict_of(record, attacked, result.model.classes)
+    said = shown(record.verdict, longest=40)
+    return None if allowed == record.verdict else f"its verdict is {said!r}, its outcomes say {allowed!r}"
 
 
 def _in_the_future(created: datetime) -> bool:

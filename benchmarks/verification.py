@@ -12,9 +12,10 @@ import numpy as np
 from torch import nn
 
 from stormbench.benchmarks.models.loading import Model, load_model
+from stormbench.benchmarks.results.documents import is_sequence_result
 from stormbench.benchmarks.results.outcomes import Outcomes
 from stormbench.benchmarks.results.plain_text import shown
-from stormbench.benchmarks.results.schema import CLEAN, Result, is_sequence_result, read_outcomes, read_result
+from stormbench.benchmarks.results.schema import CLEAN, Result, read_outcomes, read_result
 from stormbench.benchmarks.results.verification import Verification, file_digest
 from stormbench.benchmarks.score_shard import ScoreShard
 from stormbench.benchmarks.shards import Shard, split

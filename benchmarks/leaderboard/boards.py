@@ -168,7 +168,8 @@ def _ranks(runs: Sequence[Run], index: str) -> dict[int, Rank]:
     if not having:
         return {}
     if all(index in run.samples for run in having):
-        beaten = surely_beaten([run.samples[index] for run in having])
+        sign = -1 if COLUMN[index].higher_is_better else 1
+        beaten = surely_beaten([sign * run.samples[index] for run in having])
     else:
         estimates = [run.figures[index].interval for run in having]
         beaten = beaten_by_intervals([each for each in estimates if each], COLUMN[index].higher_is_better)
@@ -267,6 +268,9 @@ def _beware(run: Run, weights: int, images: int) -> Iterable[str]:
     result = run.result
     if result.seal is None:
         yield "written before results had seals: a later change would not show"
+    attacked = getattr(result, "adversarial", None)
+    if attacked and not attacked.by_image:
+        yield "attacked when only counts were kept: they cannot be recomputed from what became of each image"
     if weights > 1:
         yield f"results here name {weights} different sets of weights {shown(result.model.source, longest=80)}"
     if images > 1:

@@ -7,14 +7,18 @@ from typing import Any
 
 from stormbench.benchmarks.contestants import pixel_settings
 from stormbench.benchmarks.leaderboard.columns import COLUMN, Figure
-from stormbench.benchmarks.resampling import Sampled
-from stormbench.benchmarks.results.schema import CLEAN, Result, is_sequence_result, read_result
+from stormbench.benchmarks.resampling import Sampled, sampled_share
+from stormbench.benchmarks.results.attack_outcomes import ATTACKERS, AttackOutcomes
+from stormbench.benchmarks.results.documents import is_sequence_result
+from stormbench.benchmarks.results.schema import CLEAN, Result, read_attack, read_result
 from stormbench.benchmarks.sequences.results import SequenceResult, read_sequence_result
 from stormbench.benchmarks.sequences.summary import find_sequence_baseline, summarise_sequences
 from stormbench.benchmarks.summary import Estimate, Summary, find_baseline, suite_baseline, summarise
 from stormbench.errors import ResultError
 from stormbench.metrics.baselines import Baseline
 from stormbench.metrics.intervals import wilson
+
+RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
@@ -109,15 +113,16 @@ def read_run(path: Path, baselines: Mapping[str, Baseline]) -> Run:
 
 def _of_images(path: Path, result: Result, baselines: Mapping[str, Baseline]) -> Run:
     baseline = baselines.get(result.suite.name) or suite_baseline(result.suite.name)
-    summary = summarise(path, result, baseline)
+    summary = summarise(path, result, baseline, resamples=RESAMPLES)
     normalised = bool(summary.corruption_errors)
+    attacked = read_attack(path, result)
     against = "AlexNet's" if baseline and baseline.name == "alexnet" else "the baseline's"
     return Run(
         path,
         result,
         pixels=repr((pixel_settings(result), sorted(summary.errors), _adversary(result))),
         figures=_figures(_image_figures(summary)),
-        samples=summary.samples,
+        samples=dict(summary.samples) | _robust_samples(result, attacked),
         cells=_image_cells(summary),
         by_name=summary.corruption_errors or summary.corruption_means,
         by_name_title=f"CE: the errors at the five severities over {against}, in percent"
@@ -127,6 +132,11 @@ def _of_images(path: Path, result: Result, baselines: Mapping[str, Baseline]) ->
         verdict=f"{result.adversarial.verdict}: {result.adversarial.reason}" if result.adversarial else "",
         notes=summary.notes if any(name != CLEAN for name, _ in summary.errors) else (),
     )
+
+
+def _robust_samples(result: Result, attacked: AttackOutcomes | None) -> dict[str, Sampled]:
+    found = attacked.under(result.adversarial, *ATTACKERS) if attacked and result.adversarial else None
+    return {"robust_accuracy": sampled_share(found[0], RESAMPLES)} if found else {}
 
 
 def _adversary(result: Result) -> tuple[Any, ...]:
@@ -160,7 +170,7 @@ def _image_cells(summary: Summary) -> Cells:
 
 
 def _of_sequences(path: Path, result: SequenceResult, baselines: Mapping[str, Baseline]) -> Run:
-    summary = summarise_sequences(path, result, baselines.get(result.suite.name))
+    summary = summarise_sequences(path, result, baselines.get(result.suite.name), resamples=RESAMPLES)
     figures = {
         "mfr": summary.mfr,
         "mt5d": summary.mt5d,

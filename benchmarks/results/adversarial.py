@@ -38,7 +38,12 @@ class CorrectRecord(Record):
 
 
 class AdversarialRecord(Record):
-    """What an adversary left of the model (``stormbench attack``)."""
+    """What an adversary left of the model (``stormbench attack``).
+
+    Attributes:
+        by_image: the outcomes hold every image under every row, so that all counts can be recomputed; not so in files
+            from before schema 3, whose counts rest on the seal alone.
+    """
 
     norm: Literal["linf", "l2"]
     eps: Annotated[float, Field(gt=0)]
@@ -50,6 +55,7 @@ class AdversarialRecord(Record):
     reason: Text
     gradients_per_image: Count
     rows: list[AttackRecord]
+    by_image: bool
 
     @model_validator(mode="after")
     def _counts_add_up(self) -> "AdversarialRecord":

@@ -3,19 +3,20 @@
 The file may come from a stranger: nothing is unpacked before its size is known, and nothing in it is executed.
 """
 
+import hashlib
 import io
 import tokenize
 import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stormbench.benchmarks.results.plain_text import shown
-from stormbench.benchmarks.shards import npz
 from stormbench.errors import ResultError
 
 # The outcomes of 75 cells on a million images take 0.5 GB before compression.
@@ -61,22 +62,28 @@ class Outcomes:
             return "a rank contradicts its prediction: the true class has rank 0 exactly where it was predicted"
         return None
 
-    def to_bytes(self) -> bytes:
-        """The content of the ``.npz`` file."""
-        return npz(vars(self))
+
+OUTCOME_ARRAYS = [field.name for field in fields(Outcomes)]
 
 
-def outcomes_from(content: bytes, where: str) -> Outcomes:
-    """Reads the content of an ``.npz`` file.
+def sealed_content(beside: Path, path: Path, digest: str) -> bytes:
+    """The bytes of a file of outcomes.
 
     Args:
-        content: the bytes of the file.
-        where: what to call the file in an error.
+        beside: the file.
+        path: the result that it belongs to.
+        digest: that the result names.
 
     Raises:
-        ResultError: see ``arrays_from``.
+        ResultError: it is missing, or is not the file that the result names.
     """
-    return Outcomes(**arrays_from(content, [field.name for field in fields(Outcomes)], where))
+    try:
+        content = beside.read_bytes()
+    except (OSError, ValueError) as error:
+        raise ResultError(f"cannot read the outcomes {beside} of {path}: {error}") from None
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise ResultError(f"{beside} is not the file that {path} was written with (its digest differs)")
+    return content
 
 
 def arrays_from(content: bytes, names: Sequence[str], where: str) -> dict[str, NDArray[Any]]:

@@ -13,26 +13,30 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError, model_validator
-from pydantic_core import from_json
 
 from stormbench.benchmarks.models.preprocessing import Preprocessing
 from stormbench.benchmarks.results.adversarial import AdversarialRecord
-from stormbench.benchmarks.results.outcomes import Outcomes, outcomes_from
+from stormbench.benchmarks.results.attack_outcomes import ATTACK_ARRAYS, AttackOutcomes, recounted
+from stormbench.benchmarks.results.documents import (
+    SCHEMA_VERSION,
+    is_sequence_result,
+    migrated,
+    read_document,
+    seal_of,
+)
+from stormbench.benchmarks.results.outcomes import OUTCOME_ARRAYS, Outcomes, arrays_from, sealed_content
 from stormbench.benchmarks.results.plain_text import shown
 from stormbench.benchmarks.results.records import Count, Digest, PositiveCount, Record, Text
+from stormbench.benchmarks.shards import npz
 from stormbench.datasets import Geometry
 from stormbench.errors import ResultError
 from stormbench.files import write_whole
 from stormbench.metrics.classification import wrong_in_top
-
-SCHEMA_VERSION = 2
-# 75 cells take about 8 kB, and 50,000 skipped file names 3 MB.
-MAXIMAL_BYTES = 16 * 2**20
 
 CLEAN = "clean"
 
@@ -129,7 +133,7 @@ class Result(Settings):
         seal: digest of everything else in the file; None in files from before there were seals.
     """
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     created: datetime
     outcomes: OutcomesRecord
     cells: Annotated[list[Cell], Field(min_length=1)]
@@ -173,7 +177,7 @@ def write_result(
     cells: Sequence[tuple[str, int]],
     outcomes: Outcomes,
     path: Path,
-    adversarial: AdversarialRecord | None = None,
+    attacked: tuple[AdversarialRecord, AttackOutcomes] | None = None,
 ) -> Result:
     """Writes the outcomes and then the result, each whole.
 
@@ -182,12 +186,13 @@ def write_result(
         cells: corruption and severity of each row of the outcomes.
         outcomes: what came out.
         path: where the result goes; the outcomes go beside it.
-        adversarial: what an adversary left, where one was let loose.
+        attacked: what an adversary left, where one was let loose, in sum and image by image.
 
     Returns:
         The result.
     """
-    content = outcomes.to_bytes()
+    record, by_image = attacked or (None, None)
+    content = npz(vars(outcomes) | (by_image.arrays if by_image else {}))
     beside = path.with_suffix(".npz")
     write_whole(beside, content, durable=True)
     unsealed = Result(
@@ -195,17 +200,11 @@ def write_result(
         created=datetime.now(UTC).replace(microsecond=0),
         outcomes=OutcomesRecord(file=beside.name, sha256=hashlib.sha256(content).hexdigest()),
         cells=count(cells, outcomes),
-        adversarial=adversarial,
+        adversarial=record,
     )
     result = unsealed.model_copy(update={"seal": seal_of(unsealed.model_dump(mode="json"))})
     write_whole(path, (result.model_dump_json(indent=1) + "\n").encode(), durable=True)
     return result
-
-
-def seal_of(document: dict[str, Any]) -> str:
-    """SHA-256 of a result's document, its seal left out; neither the order of keys nor white space matters."""
-    rest = {key: value for key, value in document.items() if key != "seal"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def read_result(path: Path) -> Result:
@@ -217,9 +216,9 @@ def read_result(path: Path) -> Result:
     """
     if is_sequence_result(path):
         raise ResultError(f"{path} is a result on sequences; a result on images is wanted here")
-    document = _migrated(_document(path), path)
+    document = read_document(path)
     try:
-        result = Result.model_validate_json(json.dumps(document))
+        result = Result.model_validate_json(json.dumps(migrated(document, path)))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = shown(".".join(map(str, first["loc"])), longest=200) or "the file"
@@ -228,32 +227,6 @@ def read_result(path: Path) -> Result:
     if result.seal is not None and result.seal != seal_of(document):
         raise ResultError(f"{path} was changed after it was written: its seal does not fit; score the model anew")
     return result
-
-
-def _document(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > MAXIMAL_BYTES:
-            raise ResultError(f"{path} has more than {MAXIMAL_BYTES} bytes: not a result file")
-        document = from_json(path.read_bytes(), allow_inf_nan=False)
-    except OSError as error:
-        raise ResultError(f"cannot read the result {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise ResultError(f"{path} is not a result: {shown(str(error))}") from None
-    if not isinstance(document, dict):
-        raise ResultError(f"{path} is not a result: it holds no JSON object")
-    return document
-
-
-def _migrated(document: dict[str, Any], path: Path) -> dict[str, Any]:
-    version = document.get("schema_version")
-    if version == 1:  # as 2, but without a seal
-        return document | {"schema_version": SCHEMA_VERSION, "seal": None}
-    if version != SCHEMA_VERSION:
-        raise ResultError(
-            f"{path} has schema_version {shown(str(version), longest=40)}; this stormbench reads 1 and "
-            f"{SCHEMA_VERSION}: it is not a result, or a newer stormbench wrote it"
-        )
-    return document
 
 
 def read_outcomes(path: Path, result: Result) -> Outcomes:
@@ -267,36 +240,31 @@ def read_outcomes(path: Path, result: Result) -> Outcomes:
         ResultError: the outcomes are missing, are not those that the result names, contradict themselves, or do not
             add up to its counts.
     """
-    beside = path.parent / Path(result.outcomes.file).name
-    try:
-        content = beside.read_bytes()
-    except (OSError, ValueError) as error:
-        raise ResultError(f"cannot read the outcomes {beside} of {path}: {error}") from None
-    if hashlib.sha256(content).hexdigest() != result.outcomes.sha256:
-        raise ResultError(f"{beside} is not the file that {path} was written with (its digest differs)")
-    outcomes = outcomes_from(content, str(beside))
-    if departure := outcomes.departure(result.data.images, result.model.classes, len(result.cells)):
-        raise ResultError(f"the outcomes in {beside} cannot be those of {path}: {departure}")
-    if count([(c.corruption, c.severity) for c in result.cells], outcomes) != result.cells:
-        raise ResultError(f"the outcomes in {beside} do not add up to the counts in {path}")
-    return outcomes
+    return _read_outcomes(path, result)[0]
 
 
-def find_results(folder: Path) -> dict[Path, Result]:
-    """All results on images in a folder and its sub-folders, by path; results on sequences are passed over.
+def read_attack(path: Path, result: Result) -> AttackOutcomes | None:
+    """Reads what became of every image under every attack; None where there was none, or where only counts were kept.
 
     Raises:
-        ResultError: there is no result at all, or one of them is broken.
+        ResultError: as ``read_outcomes``.
     """
-    paths = sorted(path for path in folder.rglob("*.json") if path.parent.suffix != ".unfinished")
-    if not paths:
-        raise ResultError(f"there is no result (*.json) in {folder}; `stormbench score ... -o {folder}` makes one")
-    return {path: read_result(path) for path in paths if not is_sequence_result(path)}
+    return _read_outcomes(path, result)[1] if result.adversarial and result.adversarial.by_image else None
 
 
-def is_sequence_result(path: Path) -> bool:
-    """Whether a file says of itself that it is a result on sequences (``stormbench.benchmarks.sequences``)."""
-    try:
-        return _document(path).get("kind") == "sequences"
-    except ResultError:
-        return False
+def _read_outcomes(path: Path, result: Result) -> tuple[Outcomes, AttackOutcomes | None]:
+    beside = path.parent / Path(result.outcomes.file).name
+    content = sealed_content(beside, path, result.outcomes.sha256)
+    record = result.adversarial if result.adversarial and result.adversarial.by_image else None
+    arrays = arrays_from(content, [*OUTCOME_ARRAYS, *(ATTACK_ARRAYS if record else [])], str(beside))
+    outcomes = Outcomes(**{name: arrays[name] for name in OUTCOME_ARRAYS})
+    attacked = AttackOutcomes.from_arrays(arrays) if record else None
+    departure = outcomes.departure(result.data.images, result.model.classes, len(result.cells))
+    if attacked and record and not departure:
+        departure = attacked.departure(len(record.rows), record.images)
+    if departure:
+        raise ResultError(f"the outcomes in {beside} cannot be those of {path}: {departure}")
+    disagree = count(result.keys, outcomes) != result.cells
+    if disagree or (attacked and record and recounted(record, attacked) != record):
+        raise ResultError(f"the outcomes in {beside} do not add up to the counts in {path}")
+    return outcomes, attacked

@@ -15,12 +15,12 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError, model_validator
-from pydantic_core import from_json
 
-from stormbench.benchmarks.results.outcomes import arrays_from
+from stormbench.benchmarks.results.documents import read_document, seal_of
+from stormbench.benchmarks.results.outcomes import arrays_from, sealed_content
 from stormbench.benchmarks.results.plain_text import shown
 from stormbench.benchmarks.results.records import Count, Digest, PositiveCount, Record, Text
-from stormbench.benchmarks.results.schema import MAXIMAL_BYTES, OutcomesRecord, Settings, seal_of
+from stormbench.benchmarks.results.schema import OutcomesRecord, Settings
 from stormbench.benchmarks.shards import npz
 from stormbench.corruptions.perturbations import PERTURBATIONS
 from stormbench.errors import ResultError
@@ -184,19 +184,13 @@ def read_sequence_result(path: Path) -> SequenceResult:
         ResultError: there is no such file, it is too large, it is no result on sequences, or it was changed after it
             was written; the message says where it departs.
     """
+    document = read_document(path)
     try:
-        if path.stat().st_size > MAXIMAL_BYTES:
-            raise ResultError(f"{path} has more than {MAXIMAL_BYTES} bytes: not a result file")
-        document = from_json(path.read_bytes(), allow_inf_nan=False)
         result = SequenceResult.model_validate_json(json.dumps(document))
-    except OSError as error:
-        raise ResultError(f"cannot read the result {path}: {error.strerror}") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = shown(".".join(map(str, first["loc"])), longest=200) or "the file"
         raise ResultError(f"{path} is not a result on sequences: {where}: {shown(first['msg'])}") from None
-    except ValueError as error:
-        raise ResultError(f"{path} is not a result: {shown(str(error))}") from None
     if result.seal is not None and result.seal != seal_of(document):
         raise ResultError(f"{path} was changed after it was written: its seal does not fit; score the model anew")
     return result
@@ -209,12 +203,7 @@ def read_sequence_outcomes(path: Path, result: SequenceResult) -> SequenceOutcom
         ResultError: they are missing, are not those that the result names, or do not add up to its counts.
     """
     beside = path.parent / Path(result.outcomes.file).name
-    try:
-        content = beside.read_bytes()
-    except (OSError, ValueError) as error:
-        raise ResultError(f"cannot read the outcomes {beside} of {path}: {error}") from None
-    if hashlib.sha256(content).hexdigest() != result.outcomes.sha256:
-        raise ResultError(f"{beside} is not the file that {path} was written with (its digest differs)")
+    content = sealed_content(beside, path, result.outcomes.sha256)
     outcomes = SequenceOutcomes(**arrays_from(content, [field.name for field in fields(SequenceOutcomes)], str(beside)))
     frames = sum(cell.frames for cell in result.cells)
     images, classes = result.data.images, result.model.classes

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stormbench.benchmarks.results.schema import is_sequence_result
+from stormbench.benchmarks.results.documents import is_sequence_result
 from stormbench.benchmarks.sequences.results import (
     CellKey,
     SequenceOutcomes,

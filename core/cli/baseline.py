@@ -11,7 +11,8 @@ def baseline(
     out: Annotated[Path, typer.Option("-o", "--out", help="Where the baseline goes, a .json file.")],
 ) -> None:
     """Turns a run into a baseline file, to be kept and passed as --baseline."""
-    from stormbench.benchmarks.results.schema import is_sequence_result, read_result
+    from stormbench.benchmarks.results.documents import is_sequence_result
+    from stormbench.benchmarks.results.schema import read_result
     from stormbench.benchmarks.sequences.results import read_sequence_result
     from stormbench.benchmarks.sequences.summary import as_sequence_baseline
     from stormbench.benchmarks.summary import as_baseline

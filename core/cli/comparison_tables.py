@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.table import Table
 
-from stormbench.benchmarks.compare import INDEX_NAMES, CellTest, Comparison, Difference
+from stormbench.benchmarks.differences import INDEX_NAMES, CellTest, Comparison, Difference
+from stormbench.benchmarks.results.schema import CLEAN
 
 _SAID = {-1: "better", 0: "", 1: "worse"}
 
@@ -21,6 +22,9 @@ def print_comparison(comparison: Comparison) -> None:
         figure = "CE" if comparison.baseline else "mean error"
         heading = figure if comparison.cells else "flip rate" if comparison.baseline else "flip probability"
         console.print(_differences(heading, comparison, comparison.corruptions, tests if comparison.cells else {}))
+    for test in comparison.cells:
+        if test.corruption not in comparison.corruptions:
+            console.print(_told(test, comparison))
     for note in comparison.notes:
         console.print(note)
 
@@ -42,3 +46,9 @@ def _differences(
 def _counted(tests: list[CellTest]) -> str:
     better, worse = (sum(test.sure == sign for test in tests) for sign in (-1, 1))
     return f"{better} better, {worse} worse of {len(tests)}"
+
+
+def _told(test: CellTest, comparison: Comparison) -> str:
+    counts = f"{test.only_first_wrong} images only for {comparison.first}, {test.only_second_wrong} only for"
+    where = "clean images" if test.corruption == CLEAN else test.corruption
+    return f"{where}: wrong on {counts} {comparison.second}; McNemar, Holm: p = {test.p_holm:.2g}"

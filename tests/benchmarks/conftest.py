@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from stormbench.benchmarks.models.preprocessing import Preprocessing
+from stormbench.benchmarks.results.adversarial import AdversarialRecord, AttackRecord, CorrectRecord
+from stormbench.benchmarks.results.attack_outcomes import AttackOutcomes, recounted
 from stormbench.benchmarks.results.outcomes import Outcomes
 from stormbench.benchmarks.results.schema import (
     CLEAN,
@@ -44,9 +46,46 @@ def write_run(tmp_path: Path) -> WriteRun:
         prediction = np.where(ranks > 0, (labels + 1) % 10, labels).astype(np.int32)
         outcomes = Outcomes(np.array([f"{index:06d}" for index in range(images)]), labels, prediction, ranks)
         path = folder / f"{name}.json"
-        adversarial = changes.pop("adversarial", None)
-        write_result(settings(name, images, **changes), cells, outcomes, path, adversarial=adversarial)
+        attacked = changes.pop("attacked", None)
+        write_result(settings(name, images, **changes), cells, outcomes, path, attacked)
         return path
+
+    return write
+
+
+def attack_of(
+    right: Sequence[int], *, images: int = 60, eps: float = 8 / 255
+) -> tuple[AdversarialRecord, AttackOutcomes]:
+    """What an attack leaves that only some images withstand, by the indices of those images."""
+    kept = np.isin(np.arange(images), right)
+    correct = np.stack([np.ones(images, dtype=bool), np.ones(images, dtype=bool), kept])
+    found = AttackOutcomes(np.where(correct, -1.0, 1.0).astype(np.float32), correct, correct)
+    rows = {"clean": "", "noise": "noise:tries=10,draws=1", "adaptive": "pgd:step=0.125,steps=20,draws=1"}
+    record = AdversarialRecord(
+        norm="linf",
+        eps=eps,
+        budget="quick",
+        images=images,
+        correct=CorrectRecord(clean=images, oblivious=None, adaptive=0, fixed_draw=None, noise=images),
+        adaptive_vote=0,
+        verdict="withstood these attacks" if 10 * kept.sum() >= images else "not robust",
+        reason="it was told so",
+        gradients_per_image=0,
+        rows=[
+            AttackRecord(role=role, attack=attack, source="", correct=0, correct_vote=0, passes=20)
+            for role, attack in rows.items()
+        ],
+        by_image=True,
+    )
+    return recounted(record, found), found
+
+
+@pytest.fixture
+def write_attacked(write_run: WriteRun) -> WriteRun:
+    """Writes a run of a model that was attacked, of which so many images stay right."""
+
+    def write(name: str, adaptive: int, *, eps: float = 8 / 255, **changes: Any) -> Path:
+        return write_run(name, cells=[(CLEAN, 0)], attacked=attack_of(range(adaptive), eps=eps), **changes)
 
     return write
 

@@ -6,7 +6,8 @@ import pytest
 
 from stormbench.benchmarks import load_model
 from stormbench.benchmarks.models.loading import Model
-from stormbench.benchmarks.results.schema import AdversarialRecord, read_outcomes, read_result
+from stormbench.benchmarks.results.adversarial import AdversarialRecord
+from stormbench.benchmarks.results.schema import read_outcomes, read_result
 from stormbench.benchmarks.robust_accuracy import attack
 from stormbench.benchmarks.scoring import score
 from stormbench.benchmarks.summary import summarise

@@ -14,14 +14,19 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from stormbench.benchmarks.results.outcomes import outcomes_from
-from stormbench.benchmarks.results.schema import read_outcomes, read_result, seal_of
+from stormbench.benchmarks.results.documents import seal_of
+from stormbench.benchmarks.results.outcomes import OUTCOME_ARRAYS, Outcomes, arrays_from
+from stormbench.benchmarks.results.schema import read_outcomes, read_result
 from stormbench.benchmarks.shards import npz
 from stormbench.benchmarks.submissions import add_result
 from stormbench.errors import ResultError
 
 WriteRun = Callable[..., Path]
 Document = dict[str, Any]
+
+
+def outcomes_from(content: bytes, where: str) -> Outcomes:
+    return Outcomes(**arrays_from(content, OUTCOME_ARRAYS, where))
 
 
 @pytest.fixture
@@ -197,10 +202,10 @@ def test_results_from_before_seals_are_read_but_not_taken_in(submitted: Path, tm
     assert "no seal" in refused(submitted, tmp_path / "board")
 
 
-@pytest.mark.parametrize("version", [0, 3, "2", None, [2], "<script>"])
+@pytest.mark.parametrize("version", [0, 4, True, "2", None, [2], "<script>"])
 def test_other_schemas_are_refused_by_name(submitted: Path, version: Any) -> None:
     rewrite(submitted, document_of(submitted) | {"schema_version": version}, sealed=True)
-    with pytest.raises(ResultError, match=r"has schema_version .*; this stormbench reads 1 and 2"):
+    with pytest.raises(ResultError, match=r"has schema_version .*; this stormbench reads 1 to 3"):
         read_result(submitted)
 
 

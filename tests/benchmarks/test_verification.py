@@ -11,10 +11,12 @@ import pytest
 from stormbench.benchmarks.generating import generate
 from stormbench.benchmarks.leaderboard import build_boards, read_runs
 from stormbench.benchmarks.leaderboard.site import render
-from stormbench.benchmarks.results.outcomes import Outcomes, outcomes_from
-from stormbench.benchmarks.results.schema import count, read_result, seal_of
+from stormbench.benchmarks.results.documents import seal_of
+from stormbench.benchmarks.results.outcomes import OUTCOME_ARRAYS, Outcomes, arrays_from
+from stormbench.benchmarks.results.schema import count, read_result
 from stormbench.benchmarks.results.verification import read_verification, write_verification
 from stormbench.benchmarks.scoring import score
+from stormbench.benchmarks.shards import npz
 from stormbench.benchmarks.suites import SUITES
 from stormbench.benchmarks.verification import verify
 from stormbench.errors import InputError, ResultError
@@ -22,6 +24,10 @@ from stormbench.errors import InputError, ResultError
 PLAIN = "python:stormbench.benchmarks.demo.networks:plain"
 NOISY = "python:stormbench.benchmarks.demo.networks:noisy"
 SUITE = SUITES["cifar-c"].narrowed(["contrast", "pixelate"], None)
+
+
+def outcomes_from(content: bytes, where: str) -> Outcomes:
+    return Outcomes(**arrays_from(content, OUTCOME_ARRAYS, where))
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +76,7 @@ def test_a_forger_who_makes_everything_add_up_is_found_out(result: Path) -> None
     rank, prediction = outcomes.rank.copy(), outcomes.prediction.copy()
     rank[:, ::10], prediction[:, ::10] = 1, (outcomes.labels[::10] + 1) % 10
     forged = Outcomes(outcomes.keys, outcomes.labels, prediction, rank)
-    content = forged.to_bytes()
+    content = npz(vars(forged))
     result.with_suffix(".npz").write_bytes(content)
     cells = count([(cell.corruption, cell.severity) for cell in before.cells], forged)
     document = json.loads(result.read_text())

@@ -16,7 +16,8 @@ from stormbench.benchmarks.leaderboard.boards import Rank, beaten_by_intervals, 
 from stormbench.benchmarks.leaderboard.runs import result_files
 from stormbench.benchmarks.leaderboard.site import render
 from stormbench.benchmarks.leaderboard.texts import as_csv, as_latex, as_markdown
-from stormbench.benchmarks.results.schema import read_result, seal_of
+from stormbench.benchmarks.results.documents import seal_of
+from stormbench.benchmarks.results.schema import read_result
 from stormbench.benchmarks.summary import Estimate, summarise
 from stormbench.errors import MissingDependencyError, ResultError
 from stormbench.metrics import TEST_CORRUPTIONS, mean_corruption_error, wilson

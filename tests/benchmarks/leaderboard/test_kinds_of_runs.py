@@ -6,23 +6,25 @@ from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stormbench.benchmarks.compare import compare
+from stormbench.benchmarks.differences import ATTACKED
 from stormbench.benchmarks.leaderboard import build_boards, find_baselines, read_runs
 from stormbench.benchmarks.leaderboard.boards import Rank
 from stormbench.benchmarks.leaderboard.charts import board_charts, clean_errors
 from stormbench.benchmarks.leaderboard.site import render
-from stormbench.benchmarks.results.adversarial import AdversarialRecord, CorrectRecord
-from stormbench.benchmarks.results.schema import CLEAN, seal_of
+from stormbench.benchmarks.results.attack_outcomes import ATTACK_ARRAYS
+from stormbench.benchmarks.results.documents import seal_of
+from stormbench.benchmarks.results.outcomes import OUTCOME_ARRAYS, arrays_from
 from stormbench.benchmarks.sequences.results import SequenceResult
 from stormbench.benchmarks.sequences.scoring import score_sequences
 from stormbench.benchmarks.sequences.suites import SEQUENCE_SUITES
 from stormbench.benchmarks.sequences.summary import summarise_sequences
+from stormbench.benchmarks.shards import npz
 from stormbench.benchmarks.submissions import add_result
 from stormbench.errors import ResultError
 from stormbench.metrics import TEST_PERTURBATIONS
@@ -39,31 +41,6 @@ def sequences(tmp_path_factory: pytest.TempPathFactory) -> Path:
         suite = SEQUENCE_SUITES["cifar-p"].narrowed(TEST_PERTURBATIONS, [1])
         score_sequences(f"{NETWORK}{name}", "digits", suite, out=folder, limit=8, name=name)
     return folder
-
-
-def adversarial(adaptive: int, *, images: int = 60, eps: float = 8 / 255) -> AdversarialRecord:
-    robust = adaptive > images // 2
-    return AdversarialRecord(
-        norm="linf",
-        eps=eps,
-        budget="quick",
-        images=images,
-        correct=CorrectRecord(clean=images, oblivious=None, adaptive=adaptive, fixed_draw=None, noise=images),
-        adaptive_vote=adaptive,
-        verdict="withstood these attacks" if robust else "not robust",
-        reason="it was told so",
-        gradients_per_image=60,
-        rows=[],
-    )
-
-
-@pytest.fixture
-def write_attacked(write_run: WriteRun) -> WriteRun:
-    def write(name: str, adaptive: int, **changes: Any) -> Path:
-        record = adversarial(adaptive, **{key: changes.pop(key) for key in ("eps",) if key in changes})
-        return write_run(name, cells=[(CLEAN, 0)], adversarial=record, **changes)
-
-    return write
 
 
 def test_sequences_have_a_board_of_their_own(sequences: Path) -> None:
@@ -181,7 +158,50 @@ def test_robust_accuracies_are_compared_under_one_threat(write_attacked: WriteRu
     assert difference.sure == -1
     assert difference.points.low > 50
     assert "strong is better than weak by 76.7 points of robust accuracy" in comparison.conclusion
+    (test,) = [test for test in comparison.cells if test.corruption == ATTACKED]
+    assert (test.only_first_wrong, test.only_second_wrong) == (46, 0)
+    assert test.sure == -1
     other = write_attacked("other", 30, luck=3, eps=4 / 255)
     comparison = compare([first, other])[0]
     assert "robust_accuracy" not in comparison.indices
     assert any("other norms, radii or budgets" in note for note in comparison.notes)
+
+
+def test_robust_accuracies_are_paired(write_attacked: WriteRun, tmp_path: Path) -> None:
+    """Two models whose own intervals overlap are told apart where one withstands all that the other does, and more."""
+    first, second = write_attacked("first", 30), write_attacked("second", 38, luck=2)
+    points = compare([first, second])[0].indices["robust_accuracy"]
+    assert points.sure == -1
+    assert points.points.value == pytest.approx(100 * 8 / 60)
+    (board,) = build_boards(read_runs(tmp_path / "results"))
+    assert [(row.short, row.rank) for row in board.rows] == [("second", Rank(1, 1)), ("first", Rank(2, 2))]
+    own = [row.figures["robust_accuracy"].interval for row in board.rows]
+    assert own[0] is not None
+    assert own[1] is not None
+    assert own[0].low < own[1].high
+
+
+def test_attacks_that_left_counts_only_are_flagged_and_compared_without_pairing(
+    write_attacked: WriteRun, tmp_path: Path
+) -> None:
+    paths = [write_attacked("first", 4), write_attacked("second", 50, luck=2)]
+    for path in paths:
+        as_schema_2(path)
+    comparison = compare(paths)[0]
+    assert comparison.indices["robust_accuracy"].sure == -1
+    assert any("without pairing" in note for note in comparison.notes)
+    (board,) = build_boards(read_runs(tmp_path / "results"))
+    assert all("only counts were kept" in row.flags[0] for row in board.rows)
+    with pytest.raises(ResultError, match="only counts were kept"):
+        add_result(paths[0], tmp_path / "board")
+
+
+def as_schema_2(path: Path) -> None:
+    """As an attack was written before outcomes by image were kept."""
+    document = json.loads(path.read_text()) | {"schema_version": 2}
+    del document["adversarial"]["by_image"]
+    beside = path.with_suffix(".npz")
+    arrays = arrays_from(beside.read_bytes(), [*OUTCOME_ARRAYS, *ATTACK_ARRAYS], "here")
+    beside.write_bytes(npz({name: arrays[name] for name in OUTCOME_ARRAYS}))
+    document["outcomes"]["sha256"] = sha256(beside.read_bytes()).hexdigest()
+    path.write_text(json.dumps(document | {"seal": seal_of(document)}))

@@ -12,7 +12,8 @@ import torch
 
 from stormbench.benchmarks import load_model
 from stormbench.benchmarks.models.loading import Model
-from stormbench.benchmarks.results.schema import find_results, is_sequence_result, read_result
+from stormbench.benchmarks.results.documents import is_sequence_result
+from stormbench.benchmarks.results.schema import read_result
 from stormbench.benchmarks.sequences import scoring
 from stormbench.benchmarks.sequences.results import (
     SequenceResult,
@@ -207,7 +208,6 @@ def test_mfr_needs_all_ten(plain: Model, tmp_path: Path) -> None:
 def test_results_of_both_kinds_lie_in_one_folder(run: tuple[Path, SequenceResult]) -> None:
     path, result = run
     assert is_sequence_result(path)
-    assert find_results(path.parent) == {}
     assert read_sequence_result(path) == result
     with pytest.raises(ResultError, match="is a result on sequences"):
         read_result(path)
