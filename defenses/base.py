@@ -1,8 +1,10 @@
 """The contract of a defense: a model behind a transformation of its input, and the randomness that it owns."""
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +14,7 @@ from stormbench.errors import InputError
 SMALLEST_PROBABILITY = 1e-12
 
 
-class Defense(nn.Module):
+class Defense(nn.Module, ABC):
     """A model behind a transformation of its input; a model under the same contract.
 
     A new defense overrides :meth:`transform` and is named in ``registry.py``. Its keyword-only constructor arguments
@@ -26,9 +28,9 @@ class Defense(nn.Module):
         super().__init__()
         self.model = model
 
+    @abstractmethod
     def transform(self, images: Tensor) -> Tensor:
         """What the model sees instead of ``images``: ``(N, 3, H, W)``; height and width may differ."""
-        raise NotImplementedError
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits ``(N, K)`` of images ``(N, 3, H, W)`` in [0, 1]."""
@@ -97,14 +99,25 @@ class Randomness:
         return drawn.expand(len(images), *shape)
 
 
+class Voting(TypedDict, total=False):
+    """What every random defense may be told besides its own settings."""
+
+    draws: int
+    seed: int
+    per_batch: bool
+
+
 class RandomDefense(Defense):
-    """A defense whose transformation draws.
+    """A defense whose transformation draws; subclasses hand the keywords of :class:`Voting` on to it.
 
     Args:
         model: see :class:`Defense`.
         draws: how many draws vote; the logits of a vote are the logarithm of the mean softmax.
         seed: seed of the generator.
         per_batch: all images of a batch share one draw.
+
+    Raises:
+        InputError: there is no draw.
     """
 
     def __init__(self, model: nn.Module, *, draws: int = 1, seed: int = 0, per_batch: bool = False) -> None:
@@ -167,13 +180,25 @@ def votes(model: nn.Module, draws: int) -> Iterator[None]:
 
 
 def own_weights_digest(defense: Defense) -> str | None:
-    """SHA-256 over the names and bytes of a defense's own weights, without the model's; None where it has none."""
-    own = {name: value for name, value in defense.state_dict().items() if not name.startswith("model.")}
+    """SHA-256 over names and bytes of the weights of a defense and of those nested in it, without the model's.
+
+    None where they have none.
+    """
+    own = {f"{layer}{name}": value for layer, name, value in _weights_by_layer(defense)}
     digest = hashlib.sha256()
     for name, value in sorted(own.items()):
         digest.update(f"{name}\x1f{value.dtype}\x1f{tuple(value.shape)}\n".encode())
         digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest() if own else None
+
+
+def _weights_by_layer(model: nn.Module) -> Iterator[tuple[str, str, Tensor]]:
+    layer = ""
+    while isinstance(model, Defense):
+        for name, value in model.state_dict().items():
+            if not name.startswith("model."):
+                yield layer, name, value
+        model, layer = model.model, f"{layer}model."
 
 
 def straight_through(exact: Tensor, smooth: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import importlib
 import inspect
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from torch import nn
 
@@ -12,6 +12,7 @@ from stormbench.defenses.base import Defense
 from stormbench.defenses.registry import DEFENSES
 from stormbench.errors import InputError
 
+NEXT = " + "  # between nested defenses; spaces, since paths of weights may hold a plus sign
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _READERS: dict[type, Callable[[str], Any]] = {
     int: int,
@@ -27,16 +28,19 @@ def defend(model: nn.Module, spec: str) -> Defense:
     Args:
         model: from ``(N, 3, H, W)`` float RGB in [0, 1] to logits ``(N, K)``.
         spec: the defense's name, and after a colon the settings that differ from its defaults: ``jpeg:quality=50``.
+            Of several, with a plus sign between spaces (``jpeg + rain:shift=0``), the first sees the images first.
 
     Raises:
         UnknownNameError: there is no such defense.
         InputError: a key is unknown, or a value cannot be read or is out of range.
         ModelError: an enhancer's weights cannot be used.
     """
-    name, _, settings = spec.partition(":")
-    entry = DEFENSES[name.strip()]
-    defense: type[Defense] = find(entry.target)
-    return defense(model, **read_settings(defense, settings, spec))
+    outer, several, inner = spec.partition(NEXT)
+    if several:
+        model = defend(model, inner)
+    name, _, settings = outer.partition(":")
+    defense: type[Defense] = find(DEFENSES[name.strip()].target)
+    return defense(model, **read_settings(defense, settings, outer.strip()))
 
 
 def find(target: str) -> Any:
@@ -49,7 +53,8 @@ def read_settings(function: Callable[..., Any], settings: str, spec: str) -> dic
     """Reads ``key=value,key=value`` as keyword arguments of a function, converted to their annotated types.
 
     Args:
-        function: a function or a class; its keyword-only parameters are the keys.
+        function: a function or a class; its keyword-only parameters are the keys, and those of a typed dictionary that
+            it unpacks (``**more: Unpack[Voting]``).
         settings: the text; may be empty.
         spec: the whole specification, for messages.
 
@@ -75,7 +80,12 @@ def read_settings(function: Callable[..., Any], settings: str, spec: str) -> dic
 
 def _keyword_types(function: Callable[..., Any]) -> dict[str, Any]:
     parameters = inspect.signature(function, eval_str=True).parameters.values()
-    return {each.name: each.annotation for each in parameters if each.kind is each.KEYWORD_ONLY}
+    types = {each.name: each.annotation for each in parameters if each.kind is each.KEYWORD_ONLY}
+    for each in parameters:
+        if each.kind is each.VAR_KEYWORD:
+            (unpacked,) = get_args(each.annotation)
+            types |= get_type_hints(unpacked)
+    return types
 
 
 def _convert(wanted: Any, text: str, where: str) -> Any:

@@ -1,9 +1,11 @@
 """Pixel deflection."""
 
+from typing import Unpack
+
 import torch
 from torch import Tensor, nn
 
-from stormbench.defenses.base import RandomDefense
+from stormbench.defenses.base import RandomDefense, Voting
 from stormbench.defenses.preprocessing.wavelet import denoise
 from stormbench.errors import InputError
 
@@ -19,8 +21,7 @@ class PixelDeflection(RandomDefense):
         deflections: how many pixels of an image are replaced; the paper's 200 are for 299x299.
         window: how far away the replacement is at most, in pixels.
         sigma: of the wavelet denoising, for pixels in [0, 1]; 0 leaves it out.
-        draws: how many draws vote.
-        seed: seed of the randomness.
+        voting: see :class:`~stormbench.defenses.base.RandomDefense`.
 
     Raises:
         InputError: a number is out of range.
@@ -33,10 +34,9 @@ class PixelDeflection(RandomDefense):
         deflections: int = 200,
         window: int = 10,
         sigma: float = 0.04,
-        draws: int = 1,
-        seed: int = 0,
+        **voting: Unpack[Voting],
     ) -> None:
-        super().__init__(model, draws=draws, seed=seed)
+        super().__init__(model, **voting)
         if deflections < 0 or window < 1 or sigma < 0:
             raise InputError(f"deflections {deflections} and sigma {sigma} are at least 0, window {window} at least 1")
         self.deflections = deflections

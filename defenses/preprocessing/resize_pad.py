@@ -1,10 +1,12 @@
 """Random resizing and padding."""
 
+from typing import Unpack
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stormbench.defenses.base import RandomDefense
+from stormbench.defenses.base import RandomDefense, Voting
 from stormbench.errors import InputError
 
 
@@ -19,8 +21,7 @@ class ResizePad(RandomDefense):
         model: see :class:`~stormbench.defenses.base.Defense`.
         least: smallest enlargement of the side.
         most: largest enlargement, and that of the canvas.
-        draws: how many draws vote.
-        seed: seed of the randomness.
+        voting: see :class:`~stormbench.defenses.base.RandomDefense`.
 
     Raises:
         InputError: the enlargements do not satisfy ``1 <= least <= most``.
@@ -32,10 +33,9 @@ class ResizePad(RandomDefense):
         *,
         least: float = 310 / 299,
         most: float = 331 / 299,
-        draws: int = 1,
-        seed: int = 0,
+        **voting: Unpack[Voting],
     ) -> None:
-        super().__init__(model, draws=draws, seed=seed)
+        super().__init__(model, **voting)
         if not 1 <= least <= most:
             raise InputError(f"1 <= least <= most is wanted, not {least:g} and {most:g}")
         self.least = least

@@ -1,12 +1,13 @@
 """Randomized smoothing."""
 
 from dataclasses import dataclass
+from typing import Unpack
 
 import torch
 from scipy.stats import beta, norm
 from torch import Tensor, nn
 
-from stormbench.defenses.base import RandomDefense, straight_through
+from stormbench.defenses.base import RandomDefense, Voting, straight_through
 from stormbench.errors import InputError
 
 ABSTAINED = -1
@@ -21,15 +22,14 @@ class Smoothing(RandomDefense):
     Args:
         model: see :class:`~stormbench.defenses.base.Defense`; should be trained under such noise.
         sigma: standard deviation of the noise, for pixels in [0, 1].
-        draws: how many draws vote.
-        seed: seed of the noise.
+        voting: see :class:`~stormbench.defenses.base.RandomDefense`; 100 draws vote unless it says otherwise.
 
     Raises:
         InputError: sigma is not positive.
     """
 
-    def __init__(self, model: nn.Module, *, sigma: float = 0.25, draws: int = 100, seed: int = 0) -> None:
-        super().__init__(model, draws=draws, seed=seed)
+    def __init__(self, model: nn.Module, *, sigma: float = 0.25, **voting: Unpack[Voting]) -> None:
+        super().__init__(model, **(Voting(draws=100) | voting))
         if sigma <= 0:
             raise InputError(f"sigma is positive, not {sigma}")
         self.sigma = sigma

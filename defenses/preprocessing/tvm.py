@@ -1,10 +1,12 @@
 """Total-variation minimisation."""
 
+from typing import Unpack
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stormbench.defenses.base import RandomDefense, straight_through
+from stormbench.defenses.base import RandomDefense, Voting, straight_through
 from stormbench.errors import InputError
 
 _SQUARED_NORM = 8  # of the gradient, at most: primal times dual step may not exceed its inverse
@@ -23,8 +25,7 @@ class TVM(RandomDefense):
         keep: share of pixels that is kept, above 0 and at most 1.
         weight: of the total variation.
         steps: of the solver.
-        draws: how many draws vote.
-        seed: seed of the randomness.
+        voting: see :class:`~stormbench.defenses.base.RandomDefense`.
 
     Raises:
         InputError: a number is out of range.
@@ -37,10 +38,9 @@ class TVM(RandomDefense):
         keep: float = 0.5,
         weight: float = 0.03,
         steps: int = 30,
-        draws: int = 1,
-        seed: int = 0,
+        **voting: Unpack[Voting],
     ) -> None:
-        super().__init__(model, draws=draws, seed=seed)
+        super().__init__(model, **voting)
         if not 0 < keep <= 1 or weight <= 0 or steps < 1:
             raise InputError(f"keep {keep} is in 0..1, weight {weight} above 0, steps {steps} at least 1")
         self.keep = keep

@@ -1,11 +1,11 @@
 """RAIN in front of a model."""
 
-from typing import Literal
+from typing import Literal, Unpack
 
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stormbench.defenses.base import RandomDefense
+from stormbench.defenses.base import RandomDefense, Voting
 from stormbench.defenses.rain.enhancers import UpsamplerName, load_enhancer
 from stormbench.defenses.rain.randomization import RATIO, random_downsampling, random_shift
 from stormbench.errors import InputError
@@ -24,9 +24,7 @@ class RAIN(RandomDefense):
         downsampling: ``random`` (RdmDU), or ``bicubic``, the deterministic ablation.
         upsampler: the enhancer; see ``stormbench.defenses.rain.enhancers``.
         weights: file of the enhancer's weights; only for those that have any.
-        per_batch: all images of a batch share one draw.
-        draws: how many draws vote; the paper's mode is 1.
-        seed: seed of the randomness.
+        voting: see :class:`~stormbench.defenses.base.RandomDefense`; the paper's mode is one draw.
 
     Raises:
         InputError: ``shift`` is not in 0..1, or weights are missing or needless.
@@ -41,11 +39,9 @@ class RAIN(RandomDefense):
         downsampling: Literal["random", "bicubic"] = "random",
         upsampler: UpsamplerName = "bilinear",
         weights: str = "",
-        per_batch: bool = False,
-        draws: int = 1,
-        seed: int = 0,
+        **voting: Unpack[Voting],
     ) -> None:
-        super().__init__(model, draws=draws, seed=seed, per_batch=per_batch)
+        super().__init__(model, **voting)
         if not 0 <= shift <= 1:
             raise InputError(f"shift is a share of the side from 0 to 1, not {shift}")
         self.shift = shift

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stormbench.defenses import DEFENSES, RAIN, defend, fixed_draw, reseed
-from stormbench.defenses.base import RandomDefense, votes
+from stormbench.defenses import DEFENSES, RAIN, defend, fixed_draw, own_weights_digest, reseed
+from stormbench.defenses.base import Defense, RandomDefense, votes
 from stormbench.errors import InputError, UnknownNameError
 
 
@@ -20,11 +20,7 @@ def images() -> Tensor:
     return torch.rand(5, 3, 33, 40, generator=torch.Generator().manual_seed(1))
 
 
-def runnable() -> list[str]:
-    return list(DEFENSES)
-
-
-@pytest.mark.parametrize("name", runnable())
+@pytest.mark.parametrize("name", list(DEFENSES))
 @pytest.mark.parametrize("size", [(32, 32), (33, 47), (64, 40)])
 def test_same_contract_as_the_model(name: str, size: tuple[int, int], model: nn.Module) -> None:
     defended = defend(model, name)
@@ -39,7 +35,7 @@ def test_same_contract_as_the_model(name: str, size: tuple[int, int], model: nn.
     assert torch.equal(images, before)
 
 
-@pytest.mark.parametrize("name", runnable())
+@pytest.mark.parametrize("name", list(DEFENSES))
 def test_a_seed_means_the_same_twice_and_the_global_state_is_untouched(
     name: str, model: nn.Module, images: Tensor
 ) -> None:
@@ -54,7 +50,7 @@ def test_a_seed_means_the_same_twice_and_the_global_state_is_untouched(
     assert torch.equal(torch.get_rng_state(), state)
 
 
-@pytest.mark.parametrize("name", runnable())
+@pytest.mark.parametrize("name", list(DEFENSES))
 def test_a_fixed_draw_is_one_function_of_each_image(name: str, model: nn.Module, images: Tensor) -> None:
     defended = defend(model, name)
     defended.reseed(3)
@@ -70,7 +66,7 @@ def test_a_fixed_draw_is_one_function_of_each_image(name: str, model: nn.Module,
     assert torch.equal(defended(images), free)  # the context left the stream where it was
 
 
-@pytest.mark.parametrize("name", runnable())
+@pytest.mark.parametrize("name", list(DEFENSES))
 def test_survives_copies_and_pickling(name: str, model: nn.Module, images: Tensor) -> None:
     defended = defend(model, name)
     copies: list[Callable[[nn.Module], nn.Module]] = [copy.deepcopy, lambda module: pickle.loads(pickle.dumps(module))]
@@ -81,12 +77,28 @@ def test_survives_copies_and_pickling(name: str, model: nn.Module, images: Tenso
         assert torch.equal(twin(images), defended(images))
 
 
-def test_random_images_differ_and_per_batch_ones_agree(model: nn.Module) -> None:
+RANDOM = ["rain", "resize-pad", "pixel-deflection", "tvm", "smoothing"]
+
+
+def test_every_random_defense_is_listed_here(model: nn.Module) -> None:
+    assert {name for name in DEFENSES if isinstance(defend(model, name), RandomDefense)} == set(RANDOM)
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_random_images_differ_and_per_batch_ones_agree(name: str, model: nn.Module) -> None:
     images = torch.rand(1, 3, 64, 64).expand(6, -1, -1, -1)
-    own = defend(model, "rain").transform(images)
-    shared = defend(model, "rain:per_batch=true").transform(images)
+    own = defend(model, name).transform(images)
+    shared = defend(model, f"{name}:per_batch=true").transform(images)
     assert not torch.equal(own[0], own[1])
     assert all(torch.equal(shared[0], each) for each in shared)
+
+
+def test_a_defense_without_a_transformation_is_none(model: nn.Module) -> None:
+    class Nothing(Defense):
+        pass
+
+    with pytest.raises(TypeError, match="transform"):
+        Nothing(model)  # type: ignore[abstract]
 
 
 def test_a_vote_is_the_mean_softmax_of_its_draws(model: nn.Module, images: Tensor) -> None:
@@ -105,6 +117,27 @@ def test_nested_defenses_draw_apart_and_vote_once(model: nn.Module, images: Tens
     assert (outer.draws, inner.draws) == (1, 4)
     with fixed_draw(nested):
         torch.testing.assert_close(nested(images), nested(images))
+
+
+def test_a_specification_may_nest(model: nn.Module, images: Tensor) -> None:
+    both = defend(model, "jpeg:quality=50 + rain:shift=0,seed=3")
+    apart = defend(defend(model, "rain:shift=0,seed=3"), "jpeg:quality=50")
+    assert torch.equal(both(images), apart(images))
+    with pytest.raises(InputError, match="'rain:shfit=0': there is no setting 'shfit'"):
+        defend(model, "jpeg + rain:shfit=0")
+
+
+def test_the_digest_covers_every_layer(model: nn.Module) -> None:
+    inner = defend(model, "rain")
+    inner.enhancer = nn.Conv2d(3, 12, 1)
+    outer = defend(inner, "jpeg")
+    before = own_weights_digest(outer)
+    assert before is not None
+    assert before != own_weights_digest(inner)  # the same weights in another place
+    nn.init.ones_(next(model.parameters()))
+    assert own_weights_digest(outer) == before
+    nn.init.ones_(inner.enhancer.weight)
+    assert own_weights_digest(outer) != before
 
 
 def test_specifications_are_read_against_the_constructor(model: nn.Module) -> None:
