@@ -165,7 +165,8 @@ def work_off(
 ) -> None:
     """Runs a task on the shards that the journal has not, and records each as it is finished.
 
-    At the end a message in the log says how fast it went and where the time was spent.
+    At the end a message in the log says how fast it went and where the time was spent, if the task tells
+    (``spent_on``): an attack, which works off one row after the other, does not.
 
     Args:
         task: a callable that can be pickled.
@@ -197,7 +198,7 @@ def work_off(
         raise BrokenImageError(
             f"{'; '.join(broken[:_NAMED_AT_MOST])}{more}; all shards without such images are done and kept"
         )
-    if done > before:
+    if done > before and seconds:
         logger.info(throughput(done - before, time.perf_counter() - begun, seconds))
 
 

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -48,39 +48,28 @@ def attack(
     from stormbench.cli.attack_table import print_attack
     from stormbench.cli.progress import progress
 
-    radius = options.fraction(eps)
-    chosen = SUITES[suite].resized(resize, crop, interpolation)
-    loaded = load_model(
-        model,
-        mean=options.three_fractions(mean),
-        std=options.three_fractions(std),
-        resize=resize,
-        crop=crop,
-        interpolation=interpolation,
-    )
-
-    def announce(passes: int, seconds: float) -> None:
-        typer.echo(f"at most {passes} passes for each image, about {seconds / 60:.0f} minutes", err=True)
-
+    geometry: dict[str, Any] = {"resize": resize, "crop": crop, "interpolation": interpolation}
+    loaded = load_model(model, mean=options.three_fractions(mean), std=options.three_fractions(std), **geometry)
+    how: dict[str, Any] = {
+        "out": out,
+        "eps": options.fraction(eps),
+        "norm": norm.value,
+        "budget": budget,
+        "name": name,
+        "defense": defense,
+        "sources": {source: source for source in transfer or ()},
+        "limit": limit,
+        "seed": seed,
+        "workers": workers,
+        "batch_size": batch_size,
+        "device": device,
+        "skip_broken": skip_broken,
+    }
     with progress("attacking") as report:
-        path, result = run(
-            loaded,
-            data,
-            chosen,
-            out=out,
-            eps=radius,
-            norm=norm.value,
-            budget=budget,
-            name=name,
-            defense=defense,
-            sources={source: source for source in transfer or ()},
-            limit=limit,
-            seed=seed,
-            workers=workers,
-            batch_size=batch_size,
-            device=device,
-            skip_broken=skip_broken,
-            progress=report,
-            announce=announce,
-        )
+        resized = SUITES[suite].resized(**geometry)
+        path, result = run(loaded, data, resized, progress=report, announce=_announce, **how)
     print_attack(result, path)
+
+
+def _announce(passes: int, seconds: float) -> None:
+    typer.echo(f"at most {passes} passes for each image, about {seconds / 60:.0f} minutes", err=True)

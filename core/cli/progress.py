@@ -30,7 +30,9 @@ def progress(what: str, unit: str = "images") -> Iterator[Callable[[int, int], N
     """
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _lines(console, what, unit)
+        lines = _Lines(console, what, unit)
+        yield lines
+        lines.end()
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(unit), TimeRemainingColumn())
     with Progress(*columns, console=console) as bar:
@@ -38,19 +40,29 @@ def progress(what: str, unit: str = "images") -> Iterator[Callable[[int, int], N
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _lines(console: Console, what: str, unit: str) -> Callable[[int, int], None]:
-    begun = spoken = time.monotonic()
-    first: int | None = None  # what an earlier, interrupted run had done does not count towards the rate
+class _Lines:
+    """Speaks every half minute, and once at the end: not whenever a total that may yet grow is reached."""
 
-    def report(done: int, total: int) -> None:
-        nonlocal spoken, first
-        now = time.monotonic()
-        first = done if first is None else first
-        if done < total and now - spoken < _SECONDS_BETWEEN_LINES:
-            return
-        spoken = now
-        rate = (done - first) / max(now - begun, 1e-9)
+    def __init__(self, console: Console, what: str, unit: str) -> None:
+        self._console, self._what, self._unit = console, what, unit
+        self._begun = self._spoken = time.monotonic()
+        self._first: int | None = None  # what an earlier, interrupted run had done does not count towards the rate
+        self._last: tuple[int, int] | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        self._first = done if self._first is None else self._first
+        self._last = done, total
+        if time.monotonic() - self._spoken >= _SECONDS_BETWEEN_LINES:
+            self._speak(done, total)
+
+    def end(self) -> None:
+        """Says how it ended; nothing where nothing was done."""
+        if self._last:
+            self._speak(*self._last)
+
+    def _speak(self, done: int, total: int) -> None:
+        self._spoken = time.monotonic()
+        rate = (done - (self._first or 0)) / max(self._spoken - self._begun, 1e-9)
         left = f", {(total - done) / rate:.0f} s left" if rate and done < total else ""
-        console.print(f"{what}: {done} of {total} {unit}, {rate:.1f} {unit}/s{left}", highlight=False)
-
-    return report
+        text = f"{self._what}: {done} of {total} {self._unit}, {rate:.1f} {self._unit}/s{left}"
+        self._console.print(text, highlight=False)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+from scipy.stats import binomtest
 from torch import Tensor, nn
 
 from stormbench.defenses.adversary.attacks import make_attack
@@ -85,6 +86,14 @@ class Evaluation:
             "fixed_draw": self.correct(Role.FIXED_DRAW),
             "noise": self.correct(Role.NOISE),
         }
+
+    @property
+    def intervals(self) -> dict[str, tuple[float, float] | None]:
+        """Wilson's 95 % interval of the share of right answers, 0..1, under the headings of ``counts``.
+
+        An image behind a random defense is judged by a draw of its own, so the interval covers the draws as well.
+        """
+        return {name: None if right is None else _wilson(right, self.images) for name, right in self.counts.items()}
 
 
 def worst_of(judged: Sequence[Judged]) -> tuple[Tensor, Tensor]:
@@ -249,7 +258,7 @@ def evaluate(run: Runner, budget: Budget, subject: Subject, ball: Ball) -> Evalu
         draws = make_attack(row.attack).draws
         if before is not None:  # by the vote, which chance moves less than a single draw
             falls.append(before - (_left(rows, Role.ADAPTIVE, by_vote=True) or 0.0))
-            if falls[-1] <= SETTLED:
+            if abs(falls[-1]) <= SETTLED:
                 break
     rows |= run(other_rows(budget, draws))
     adaptive, adaptive_vote = worst_of([judged for row, judged in rows.items() if row.role in _ATTACKERS])
@@ -279,3 +288,8 @@ def _left(rows: Mapping[Row, Judged], *roles: Role, by_vote: bool = False) -> fl
 
 def _share(right: Tensor) -> float:
     return float(right.double().mean())
+
+
+def _wilson(right: int, images: int) -> tuple[float, float]:
+    found = binomtest(right, images).proportion_ci(0.95, method="wilson")
+    return float(found.low), float(found.high)

@@ -85,6 +85,9 @@ def test_a_random_defense_is_judged_with_all_controls() -> None:
     draws = [row.attack for row in result.rows if row.role is Role.ADAPTIVE]
     assert draws == ["pgd:step=0.3,steps=6,draws=2", "pgd:step=0.3,steps=6,draws=4", "apgd:loss=dlr,steps=6,draws=2"]
     assert result.gradients_per_image == 6 * 2 + 6 * 4 + 7 * 2 + 21 * 2
+    low, high = result.intervals["adaptive"] or (1, 1)
+    assert low == pytest.approx(0, abs=1e-9)
+    assert high == pytest.approx(1.96**2 / (40 + 1.96**2), rel=1e-3)  # Wilson's, by hand
 
 
 def test_repeats_under_a_seed_and_leaves_the_model_alone() -> None:
