@@ -1,10 +1,14 @@
 (() => {
   "use strict";
+  // A browser lays out and paints a hundred rows at once without a pause, and five hundred not.
+  const most = 100;
+  const all = document.querySelectorAll("#models tbody tr").length;
+  const pages = all > most ? { paging: { firstLast: false, type: "simple_numbers" } } : null;
   const table = new DataTable("#models", {
-    paging: false, info: false, autoWidth: false, order: [], layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: null },
+    paging: all > most, pageLength: most, info: false, autoWidth: false, order: [],
+    layout: { topStart: null, topEnd: null, bottomStart: pages, bottomEnd: null },
   });
   const count = document.getElementById("count");
-  const all = table.rows().count();
   table.on("draw", () => { count.textContent = `${table.rows({ search: "applied" }).count()} of ${all}`; });
 
   document.getElementById("search").addEventListener("input", (event) => table.search(event.target.value).draw());
@@ -28,7 +32,11 @@
   }, { rootMargin: "600px" });
   const places = [...document.querySelectorAll(".chart")];
   places.forEach((place) => seen.observe(place));
-  addEventListener("beforeprint", () => places.filter((place) => !place.querySelector("svg")).forEach(draw));
+  addEventListener("beforeprint", () => {
+    places.filter((place) => !place.querySelector("svg")).forEach(draw);
+    if (pages) { table.page.len(-1).draw(); }
+  });
+  addEventListener("afterprint", () => { if (pages) { table.page.len(most).draw(); } });
 
   const open = () => {
     const section = location.hash.startsWith("#model-") && document.getElementById(location.hash.slice(1));

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from stormbench.benchmarks.contestants import pixel_settings
 from stormbench.benchmarks.leaderboard.columns import COLUMN, Figure
 from stormbench.benchmarks.resampling import Sampled, sampled_share
@@ -80,7 +82,8 @@ def read_runs(folder: Path, baselines: Mapping[str, Baseline] | None = None) -> 
     paths = result_files(folder)
     if not paths:
         raise ResultError(f"there is no result (*.json) in {folder}; `stormbench score ... -o {folder}` makes one")
-    return [read_run(path, baselines or {}) for path in paths]
+    with threadpool_limits(1):  # threads that wait for each other at every small product cost more than they bring
+        return [read_run(path, baselines or {}) for path in paths]
 
 
 def find_baselines(names: Sequence[str]) -> dict[str, Baseline]:
