@@ -1,10 +1,11 @@
 """Random numbers for the kernels, from raw bits or in the reference's own order."""
 
 import numpy as np
-from numpy.random import MT19937, Generator, RandomState
+from numpy.random import MT19937, SFC64, Generator, RandomState
 from numpy.typing import NDArray
 
 from stormbench.corruptions.kernels.uniform import choose, fill_unit
+from stormbench.corruptions.kernels.words import raw_words
 from stormbench.corruptions.kernels.ziggurat import fill_normal
 from stormbench.errors import InputError
 
@@ -42,6 +43,8 @@ class Draws:
     def words64(self, count: int) -> NDArray[np.uint64]:
         """Raw words of 64 bits; only where ``replays`` is false."""
         assert self._bits is not None
+        if isinstance(self._bits, SFC64):
+            return raw_words(self._bits, count)
         if isinstance(self._bits, MT19937):  # its raw words have 32 bits
             halves = np.asarray(self._bits.random_raw(2 * count), dtype=np.uint64).reshape(count, 2)
             return np.asarray(halves[:, 0] | halves[:, 1] << np.uint64(32))
@@ -86,7 +89,7 @@ class Draws:
         if self._legacy is not None:
             return self._legacy.uniform(low, high, shape)
         out = np.empty(shape)
-        fill_unit(self.words32(out.size), low, high - low, out.ravel())
+        fill_unit(self.words32(out.size), float(low), float(high - low), out.ravel())
         return out
 
     def angle(self, low: float, high: float) -> float:

@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from stormbench.corruptions.kernels.compiled import UNIT32, compiled
+from stormbench.corruptions.kernels.compiled import compiled
+from stormbench.corruptions.kernels.lanes import load, spread, store, unit_values
 from stormbench.corruptions.pixels import Pixels
 
 Points = NDArray[np.float32]
@@ -59,6 +60,9 @@ def warp_affine(image: Pixels, matrix: NDArray[np.float64]) -> NDArray[np.float3
     Args:
         image: (H, W, 3).
         matrix: the forward map, 2 x 3.
+
+    Returns:
+        The values of (H, W, 3) in their order, and one more that means nothing (see ``lanes.py``).
     """
     (a, b, c), (d, e, f) = matrix.tolist()
     scale = 1.0 / (a * e - b * d)
@@ -68,7 +72,7 @@ def warp_affine(image: Pixels, matrix: NDArray[np.float64]) -> NDArray[np.float3
     columns, rows = np.arange(width), np.arange(height)
     along = np.rint(a * columns * 1024.0).astype(np.int64), np.rint(d * columns * 1024.0).astype(np.int64)
     down = np.rint((b * rows + c) * 1024.0).astype(np.int64), np.rint((e * rows + f) * 1024.0).astype(np.int64)
-    out = np.empty(image.shape, np.float32)
+    out = np.empty(image.size + 1, np.float32)
     _warp(image, *along, *down, out)
     return out
 
@@ -83,6 +87,7 @@ def _mirrored(place, side):  # type: ignore[no-untyped-def]
 @compiled
 def _warp(image, x_along, y_along, x_down, y_down, out):  # type: ignore[no-untyped-def]
     height, width = image.shape[:2]
+    values = unit_values(image)
     for row in range(height):
         for column in range(width):
             x = (x_down[row] + 16 + x_along[column]) >> 5
@@ -98,7 +103,8 @@ def _warp(image, x_along, y_along, x_down, y_down, out):  # type: ignore[no-unty
                     _mirrored(y0, height),
                     _mirrored(y1, height),
                 )
-            w00, w01, w10, w11 = up * left, up * right, down * left, down * right
-            for k in range(3):
-                upper = UNIT32[image[y0, x0, k]] * w00 + UNIT32[image[y0, x1, k]] * w01
-                out[row, column, k] = (upper + UNIT32[image[y1, x0, k]] * w10) + UNIT32[image[y1, x1, k]] * w11
+            upper, lower = 3 * y0 * width, 3 * y1 * width
+            total = load(values, upper + 3 * x0) * spread(up * left) + load(values, upper + 3 * x1) * spread(up * right)
+            total = total + load(values, lower + 3 * x0) * spread(down * left)
+            total = total + load(values, lower + 3 * x1) * spread(down * right)
+            store(out, 3 * (row * width + column), total)

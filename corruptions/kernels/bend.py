@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from stormbench.corruptions.kernels.compiled import compiled
 from stormbench.corruptions.kernels.gaussian import half_weights, reflected, smooth_field
+from stormbench.corruptions.kernels.lanes import load, narrowed, spread, store, truncated, widened
 from stormbench.corruptions.pixels import Pixels
 
 LONG = 24
@@ -40,16 +41,19 @@ def _response(sigma: float, side: int) -> NDArray[np.float64]:
     return np.asarray(weights[0] + 2 * (np.cos(angles) @ weights[1:]))
 
 
-def bend(image: NDArray[np.float32], down: NDArray[np.float32], right: NDArray[np.float32]) -> Pixels:
+def bend(values: NDArray[np.float32], down: NDArray[np.float32], right: NDArray[np.float32]) -> Pixels:
     """The image at (row + down, column + right): linear interpolation, borders reflected, quantised.
 
     Args:
-        image: (H, W, 3) in 0..1.
+        values: of (H, W, 3) in 0..1 in their order, and one more that is not used.
         down: (H, W), pixels.
         right: (H, W), pixels.
+
+    Returns:
+        (H, W, 3).
     """
-    out = np.empty(image.shape, np.uint8)
-    _bend(image, down, right, out)
+    out = np.empty((*down.shape, 3), np.uint8)
+    _bend(values, down, right, out)
     return out
 
 
@@ -66,24 +70,26 @@ def _inside(place, side):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _bend(image, down, right, out):  # type: ignore[no-untyped-def]
-    height, width = image.shape[:2]
+def _bend(values, down, right, out):  # type: ignore[no-untyped-def]
+    """A row at a time: first the places, then the four pixels around each."""
+    height, width = down.shape
+    line = np.empty(3 * width + 1, np.uint8)
+    full = spread(np.float32(255))
+    flat = out.reshape((height, 3 * width))
     for row in range(height):
         for column in range(width):
-            y, x = (
-                _inside(row + np.float64(down[row, column]), height),
-                _inside(column + np.float64(right[row, column]), width),
-            )
+            y, x = row + np.float64(down[row, column]), column + np.float64(right[row, column])
+            if not (0 <= y <= height - 1 and 0 <= x <= width - 1):
+                y, x = _inside(y, height), _inside(x, width)
             y0, x0 = int(np.floor(y)), int(np.floor(x))
             u, p = 1.0 - (y - y0), 1.0 - (x - x0)
-            v, q = 1.0 - u, 1.0 - p
+            v, q = spread(1.0 - u), spread(1.0 - p)
+            u, p = spread(u), spread(p)
             y1, x1 = min(y0 + 1, height - 1), min(x0 + 1, width - 1)
-            y0, x0 = max(y0, 0), max(x0, 0)
-            for k in range(3):
-                upper = (np.float64(image[y0, x0, k]) * u) * p + (np.float64(image[y0, x1, k]) * u) * q
-                value = np.float32(
-                    (upper + (np.float64(image[y1, x0, k]) * v) * p) + (np.float64(image[y1, x1, k]) * v) * q
-                )
-                out[row, column, k] = np.uint8(
-                    np.int32(min(max(value, np.float32(0)), np.float32(1)) * np.float32(255))
-                )
+            upper, lower = 3 * max(y0, 0) * width, 3 * y1 * width
+            left, after = 3 * max(x0, 0), 3 * x1
+            value = widened(load(values, upper + left)) * u * p + widened(load(values, upper + after)) * u * q
+            value = value + widened(load(values, lower + left)) * v * p
+            value = value + widened(load(values, lower + after)) * v * q
+            store(line, 3 * column, truncated(narrowed(value) * full))  # its fourth byte is written over by the next
+        flat[row] = line[: 3 * width]

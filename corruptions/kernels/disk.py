@@ -11,14 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stormbench.corruptions.kernels.compiled import UNIT, compiled, to_byte
+from stormbench.corruptions.kernels.estimates import in_doubt, new_marks
 from stormbench.corruptions.opencv import cv2
 from stormbench.corruptions.pixels import Pixels
 
-DOUBT = 4e-4
-"""The estimate in single precision is trusted where it is farther (in grey levels) from a whole number.
-
-At most 20 roundings of numbers up to 256 lie behind it, each off by 256 / 2**24, and weights are equal to 1 in 10**6.
-"""
+EQUAL = 1e-6
+"""Weights that differ by less (in proportion) are taken as one: OpenCV's symmetry ends before the last bit."""
 
 
 class Disk(NamedTuple):
@@ -29,8 +27,8 @@ class Disk(NamedTuple):
     Attributes:
         runs: for each pair of rows from the middle on, the half-length of the plateau: -1 where there is none.
         plateau: its weight.
-        rim: (n, 4, 2): four pairs of rows and the columns at which they lie under one weight; the pair after the last
-            is empty and fills up fours.
+        rim: (n, 4, 2), n even: four pairs of rows and the columns at which they lie under one weight; the pair after
+            the last is empty and fills up fours.
         weights: (n,): of each four.
         taps: (n, 2): row and column of every tap of the whole kernel, from its middle.
         values: (n,): their weights.
@@ -65,6 +63,7 @@ def disk(radius: float, antialias_sigma: float) -> Disk:
     on_plateau = np.logical_and.accumulate(kind[:, reach:] == plateau, axis=1)
     kind[np.hstack([on_plateau[:, :0:-1], on_plateau])] = -1
     rim = [(kinds[k], four) for k in range(len(kinds)) for four in _fours(np.argwhere(kind == k), empty=reach + 1)]
+    rim += [(np.float32(0), np.full((4, 2), [reach + 1, 0]))] * (len(rim) % 2)
     return Disk(
         on_plateau.sum(axis=1) - 1,
         kinds[plateau],
@@ -76,10 +75,10 @@ def disk(radius: float, antialias_sigma: float) -> Disk:
 
 
 def _kinds(half: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """The different weights, and which of them each tap has (-1: none); OpenCV's symmetry ends before the last bit."""
+    """The different weights, and which of them each tap has (-1: none)."""
     kinds = np.unique(half[half > 0])
-    kinds = kinds[np.append(True, np.diff(kinds) > 1e-6 * kinds[1:])]
-    return kinds, np.where(half > 0, np.searchsorted(kinds, half * (1 + 1e-6)) - 1, -1)
+    kinds = kinds[np.append(True, np.diff(kinds) > EQUAL * kinds[1:])]
+    return kinds, np.where(half > 0, np.searchsorted(kinds, half * (1 + EQUAL)) - 1, -1)
 
 
 def _fours(places: NDArray[np.int64], empty: int) -> list[NDArray[np.int64]]:
@@ -91,16 +90,18 @@ def defocus(image: Pixels, kernel: Disk) -> Pixels:
     """The image filtered with a disk, borders reflected: c b | a b c | b a.
 
     Args:
-        image: (H, W, C).
+        image: (H, W, 3).
         kernel: of any size.
     """
     out = np.empty_like(image)
-    height, width, channels = image.shape
+    height, width = image.shape[:2]
     flat, flat_out = image.reshape(height, -1), out.reshape(height, -1)
     reach = len(kernel.runs) - 1
     rows, columns = _reflected(height, reach), _reflected(width, reach)
+    # the sum is rounded once for two fours and 8 times more, by 1 in 2**24 of at most 256
+    doubt = 256 * (EQUAL + (len(kernel.weights) / 2 + 8) / 2**24)
     under_flat = np.minimum(kernel.values.sum() * UNIT, 1) * 255
-    _defocus(flat, channels, rows, columns, *kernel, under_flat.astype(np.uint8), flat_out)
+    _defocus(flat, rows, columns, *kernel, under_flat.astype(np.uint8), np.float32(0.5 - doubt), flat_out)
     return out
 
 
@@ -110,113 +111,134 @@ def _reflected(side: int, reach: int) -> NDArray[np.int64]:
 
 
 @compiled
-def _prepare(image, channels, rows, columns, plane, sums):  # type: ignore[no-untyped-def]
-    """The image with its borders, and the running sums of each row and channel."""
-    start = (columns.size - image.shape[1] // channels) // 2 * channels
-    end = start + image.shape[1]
+def _prepare(image, rows, columns, plane, sums):  # type: ignore[no-untyped-def]
+    """The image with its borders, and the running sums of each row and channel, which may wrap around."""
+    start = (columns.size * 3 - image.shape[1]) // 2
     for y in range(rows.size):
         line, wide, total = image[rows[y]], plane[y], sums[y]
+        middle = wide[start : start + line.size]
         for x in range(line.size):
-            wide[start + x] = line[x]
+            middle[x] = line[x]
         for x in range(start):
-            wide[x] = line[columns[x // channels] * channels + x % channels]
-            wide[end + x] = line[columns[(end + x) // channels] * channels + x % channels]
-        total[:channels] = 0
-        for x in range(wide.size):
-            total[x + channels] = total[x] + wide[x]
+            wide[x] = line[columns[x // 3] * 3 + x % 3]
+            end = start + line.size + x
+            wide[end] = line[columns[end // 3] * 3 + x % 3]
+        red, green, blue = np.uint16(0), np.uint16(0), np.uint16(0)
+        total[0], total[1], total[2] = red, green, blue
+        for x in range(columns.size):
+            red, green, blue = red + wide[3 * x], green + wide[3 * x + 1], blue + wide[3 * x + 2]
+            total[3 * x + 3], total[3 * x + 4], total[3 * x + 5] = red, green, blue
 
 
 @compiled
-def _add_run(total, end, start):  # type: ignore[no-untyped-def]
+def _add_runs(total, end, start, other_end, other_start):  # type: ignore[no-untyped-def]
     for x in range(total.size):
-        total[x] += np.int32(end[x] - start[x])
+        total[x] += np.uint16(np.uint16(end[x] - start[x]) + np.uint16(other_end[x] - other_start[x]))
 
 
 @compiled
-def _weigh_four(estimate, a, b, c, d, weight):  # type: ignore[no-untyped-def]
-    for x in range(estimate.size):
-        estimate[x] += np.float32(np.int16(np.int16(a[x] + b[x]) + np.int16(c[x] + d[x]))) * weight
+def _weigh_fours(estimate, values, a, b, c, d, weight, e, f, g, h, other_weight):  # type: ignore[no-untyped-def]
+    """Adds two fours of lines, which begin at ``values[a]``, ``values[b]``, ..., each with its weight."""
+    n = estimate.size
+    p, q, r, s = values[a : a + n], values[b : b + n], values[c : c + n], values[d : d + n]
+    t, u, v, w = values[e : e + n], values[f : f + n], values[g : g + n], values[h : h + n]
+    for x in range(n):
+        four = np.int16(np.int16(p[x] + q[x]) + np.int16(r[x] + s[x]))
+        other = np.int16(np.int16(t[x] + u[x]) + np.int16(v[x] + w[x]))
+        estimate[x] += np.float32(four) * weight + np.float32(other) * other_weight
 
 
 @compiled
-def _sum_rows(plane, sums, middle, channels, runs, pairs, on_plateau):  # type: ignore[no-untyped-def]
+def _sum_rows(plane, sums, middle, runs, pairs, on_plateau):  # type: ignore[no-untyped-def]
     """The pairs of rows around row ``middle``, and the sum over the plateau."""
     reach, length = runs.size - 1, on_plateau.size
-    for x in range(plane.shape[1]):
-        pairs[0, x] = plane[middle, x]
+    centre, alone = plane[middle], pairs[0]
+    for x in range(alone.size):
+        alone[x] = centre[x]
+    start, end, nothing = (reach - runs[0]) * 3, (reach + runs[0] + 1) * 3, sums[middle, :length]
     on_plateau[:] = 0
-    for j in range(reach + 1):
-        start, end = (reach - runs[j]) * channels, (reach + runs[j] + 1) * channels
+    if runs[0] >= 0:
+        line = sums[middle]
+        _add_runs(on_plateau, line[end : end + length], line[start : start + length], nothing, nothing)
+    for j in range(1, reach + 1):
+        start, end = (reach - runs[j]) * 3, (reach + runs[j] + 1) * 3
         if runs[j] >= 0:
-            _add_run(on_plateau, sums[middle + j, end : end + length], sums[middle + j, start : start + length])
-        if runs[j] >= 0 and j > 0:
-            _add_run(on_plateau, sums[middle - j, end : end + length], sums[middle - j, start : start + length])
-        if j > 0:
-            upper, lower, both = plane[middle - j], plane[middle + j], pairs[j]
-            for x in range(upper.size):
-                both[x] = np.int16(upper[x] + lower[x])
+            above, below = sums[middle - j], sums[middle + j]
+            _add_runs(
+                on_plateau,
+                above[end : end + length],
+                above[start : start + length],
+                below[end : end + length],
+                below[start : start + length],
+            )
+        upper, lower, both = plane[middle - j], plane[middle + j], pairs[j]
+        for x in range(both.size):
+            both[x] = np.int16(upper[x] + lower[x])
 
 
 @compiled
-def _defocus(image, channels, rows, columns, runs, plateau, rim, weights, taps, values, under_flat, out):  # type: ignore[no-untyped-def]
+def _defocus(image, rows, columns, runs, plateau, rim, weights, taps, values, under_flat, sure, out):  # type: ignore[no-untyped-def]
     height, length = image.shape
     reach = runs.size - 1
-    plane = np.empty((rows.size, columns.size * channels), np.int16)
-    sums = np.empty((rows.size, (columns.size + 1) * channels), np.int32)
-    _prepare(image, channels, rows, columns, plane, sums)
+    plane = np.empty((rows.size, columns.size * 3), np.int16)
+    sums = np.empty((rows.size, columns.size * 3 + 3), np.uint16)
+    _prepare(image, rows, columns, plane, sums)
     pairs = np.zeros((reach + 2, plane.shape[1]), np.int16)
+    paired, starts = pairs.ravel(), [(0, 0, 0, 0) for _ in weights]
+    for n in range(weights.size):
+        places_of = rim[n, :, 0] * plane.shape[1] + rim[n, :, 1] * 3
+        starts[n] = (places_of[0], places_of[1], places_of[2], places_of[3])
     on_plateau, estimate = np.empty(length, np.int32), np.empty(length, np.float32)
+    marks, places = new_marks(length), np.empty(length, np.int64)
     for y in range(height):
-        _sum_rows(plane, sums, y + reach, channels, runs, pairs, on_plateau)
+        _sum_rows(plane, sums, y + reach, runs, pairs, on_plateau)
         for x in range(length):
             estimate[x] = np.float32(on_plateau[x]) * plateau
-        for n in range(weights.size):
-            a, b, c, d = (
-                rim[n, 0, 1] * channels,
-                rim[n, 1, 1] * channels,
-                rim[n, 2, 1] * channels,
-                rim[n, 3, 1] * channels,
-            )
-            p, q, r, s = pairs[rim[n, 0, 0]], pairs[rim[n, 1, 0]], pairs[rim[n, 2, 0]], pairs[rim[n, 3, 0]]
-            _weigh_four(
-                estimate, p[a : a + length], q[b : b + length], r[c : c + length], s[d : d + length], weights[n]
-            )
-        doubtful = 0
+        for n in range(0, weights.size, 2):
+            _weigh_fours(estimate, paired, *starts[n], weights[n], *starts[n + 1], weights[n + 1])
+        line = out[y]
         for x in range(length):
-            level = min(max(estimate[x], np.float32(0)), np.float32(255))
-            away = np.abs(estimate[x] - np.floor(estimate[x]) - np.float32(0.5))
-            out[y, x] = np.uint8(np.int32(level))
-            doubtful += away > np.float32(0.5 - DOUBT)
-        if doubtful > 0:
-            _settle(plane[y : y + 2 * reach + 1], estimate, channels, taps, values, under_flat, out[y])
+            line[x] = np.uint8(np.int32(min(estimate[x], np.float32(255))))
+        count = in_doubt(estimate, sure, marks, places)
+        _settle(plane[y : y + 2 * reach + 1], places[:count], taps, values, under_flat, line)
 
 
 @compiled
-def _settle(plane, estimate, channels, taps, values, under_flat, out):  # type: ignore[no-untyped-def]
+def _settle(plane, places, taps, values, under_flat, out):  # type: ignore[no-untyped-def]
     """Sums in double wherever the estimate is in doubt; under one colour all over, the sum is known beforehand."""
     reach = plane.shape[0] // 2
-    known = np.empty(channels, np.int64)
-    known[:] = -1
-    for x in range(out.size):
-        if abs(estimate[x] - np.floor(estimate[x]) - 0.5) <= 0.5 - DOUBT:
-            continue
-        k = x % channels
-        value = plane[reach, x + reach * channels]
-        first = 2 * reach if x >= channels and known[k] == x - channels else 0
-        if _is_flat(plane, x + first * channels, channels, 2 * reach + 1 - first, value):
+    known, left = np.full(3, -1), 0
+    for x in places:
+        k = x % 3
+        value = plane[reach, x + reach * 3]
+        first = 2 * reach if x >= 3 and known[k] == x - 3 else 0
+        if _is_flat(plane, x + first * 3, 2 * reach + 1 - first, value):
             known[k] = x
             out[x] = under_flat[value]
-            continue
-        total = 0.0
+        else:
+            places[left] = x
+            left += 1
+    for first in range(0, left, 4):  # four sums at a time: none has to wait for its own last addition
+        a, b, c, d = (
+            places[first],
+            places[min(first + 1, left - 1)],
+            places[min(first + 2, left - 1)],
+            places[min(first + 3, left - 1)],
+        )
+        p = q = r = s = 0.0
         for tap in range(values.size):
-            total += values[tap] * (plane[reach + taps[tap, 0], x + (reach + taps[tap, 1]) * channels] / 255.0)
-        out[x] = to_byte(total)
+            line, away, weight = plane[reach + taps[tap, 0]], (reach + taps[tap, 1]) * 3, values[tap]
+            p += weight * UNIT[np.uint16(line[np.uint64(a + away)])]
+            q += weight * UNIT[np.uint16(line[np.uint64(b + away)])]
+            r += weight * UNIT[np.uint16(line[np.uint64(c + away)])]
+            s += weight * UNIT[np.uint16(line[np.uint64(d + away)])]
+        out[a], out[b], out[c], out[d] = to_byte(p), to_byte(q), to_byte(r), to_byte(s)
 
 
 @compiled
-def _is_flat(plane, start, channels, count, value):  # type: ignore[no-untyped-def]
+def _is_flat(plane, start, count, value):  # type: ignore[no-untyped-def]
     for i in range(count):
         for row in range(plane.shape[0]):
-            if plane[row, start + i * channels] != value:
+            if plane[row, start + i * 3] != value:
                 return False
     return True

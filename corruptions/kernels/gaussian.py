@@ -9,11 +9,15 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from stormbench.corruptions.kernels.compiled import compiled, to_byte
+from stormbench.corruptions.kernels.compiled import UNIT, compiled, to_byte
+from stormbench.corruptions.kernels.estimates import in_doubt, new_marks
 from stormbench.corruptions.pixels import Pixels
 
 Field = NDArray[np.float64]
 Indices = NDArray[np.int64]
+
+MANY = 16
+"""If so many values of a row are in doubt, the whole row is taken in double."""
 
 
 @lru_cache(maxsize=64)
@@ -39,6 +43,8 @@ def reflected(side: int, radius: int) -> Indices:
 def smooth_pixels(image: Pixels, sigma: float) -> Pixels:
     """G of each channel of value / 255, cut at 4 sigma, borders replicated, quantised.
 
+    It is estimated in single precision, and taken in double where the estimate is too near a whole level to decide.
+
     Args:
         image: (H, W, C).
         sigma: pixels.
@@ -48,7 +54,9 @@ def smooth_pixels(image: Pixels, sigma: float) -> Pixels:
     out = np.empty_like(image)
     flat, flat_out = image.reshape(height, -1), out.reshape(height, -1)
     radius = len(weights) - 1
-    _smooth_pixels(flat, channels, weights, nearest(height, radius), nearest(width, radius), flat_out)
+    doubt = (2 * radius + 10) * 256 / 2**24  # along each axis a term is rounded once for each sum, and 5 times more
+    rows, columns = nearest(height, radius), nearest(width, radius)
+    _smooth_pixels(flat, channels, weights, rows, columns, np.float32(0.5 - doubt), flat_out)
     return out
 
 
@@ -80,63 +88,110 @@ def _add_pair(total, a, b, w):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _smooth_row(plane, y, channels, weights, rows, columns, single, line, total):  # type: ignore[no-untyped-def]
-    """Row y of G: down the columns into ``line`` (with its borders), then along ``line`` into ``total``."""
-    radius, length = weights.size - 1, total.size
+def _weigh(plane, starts, weights, total):  # type: ignore[no-untyped-def]
+    """The sum of the lines of ``plane`` that begin at ``starts``: the middle one, then pairs from the outermost in."""
+    length, radius = total.size, weights.size - 1
+    middle, weight = plane[starts[radius] : starts[radius] + length], weights[0]
     for x in range(length):
-        total[x] = plane[y, x] * weights[0]
+        total[x] = middle[x] * weight
     j = radius
     while j > 1:
-        a, b = plane[rows[radius + y - j]], plane[rows[radius + y + j]]
-        c, d = plane[rows[radius + y - j + 1]], plane[rows[radius + y + j - 1]]
-        _add_two_pairs(total, a, b, weights[j], c, d, weights[j - 1])
+        a, b, c, d = starts[radius - j], starts[radius + j], starts[radius - j + 1], starts[radius + j - 1]
+        far, far_too = plane[a : a + length], plane[b : b + length]
+        near, near_too = plane[c : c + length], plane[d : d + length]
+        _add_two_pairs(total, far, far_too, weights[j], near, near_too, weights[j - 1])
         j -= 2
     if j == 1:
-        _add_pair(total, plane[rows[radius + y - 1]], plane[rows[radius + y + 1]], weights[1])
-    start = radius * channels
-    for x in range(length):
-        line[start + x] = np.float32(total[x]) if single else total[x]
-    for i in range(radius):
-        for k in range(channels):
-            line[i * channels + k] = line[start + columns[i] * channels + k]
-            right = columns[radius + length // channels + i]
-            line[start + length + i * channels + k] = line[start + right * channels + k]
-    for x in range(length):
-        total[x] = line[start + x] * weights[0]
-    j = radius
-    while j > 1:
-        far, near = j * channels, (j - 1) * channels
-        a, b = line[start - far : start - far + length], line[start + far : start + far + length]
-        c, d = line[start - near : start - near + length], line[start + near : start + near + length]
-        _add_two_pairs(total, a, b, weights[j], c, d, weights[j - 1])
-        j -= 2
-    if j == 1:
-        _add_pair(
-            total,
-            line[start - channels : start - channels + length],
-            line[start + channels : start + channels + length],
-            weights[1],
-        )
+        a, b = starts[radius - 1], starts[radius + 1]
+        _add_pair(total, plane[a : a + length], plane[b : b + length], weights[1])
 
 
 @compiled
-def _smooth_pixels(image, channels, weights, rows, columns, out):  # type: ignore[no-untyped-def]
+def _smooth_row(plane, y, channels, weights, rows, sides, along, single, line, total):  # type: ignore[no-untyped-def]
+    """Row y of G: down the columns into ``line`` (with its borders), then along ``line`` into ``total``.
+
+    Args:
+        plane: (H L,), the rows of the image.
+        y: row.
+        channels: of L values each.
+        weights: w[0 .. r].
+        rows: where in ``plane`` the rows y - r .. H + r - 1 begin.
+        sides: where in ``line`` the pixels begin that stand for -r .. W + r - 1.
+        along: where in ``line`` a row begins that is moved by -r .. r pixels.
+        single: whether to round to single precision in between.
+        line: room for a row with its borders.
+        total: (L,), written.
+    """
+    radius, length = weights.size - 1, total.size
+    _weigh(plane, rows[y : y + 2 * radius + 1], weights, total)
+    start = radius * channels
+    middle = line[start : start + length]
+    for x in range(length):
+        middle[x] = np.float32(total[x]) if single else total[x]
+    for i in range(radius):
+        for k in range(channels):
+            line[i * channels + k] = line[sides[i] + k]
+            line[start + length + i * channels + k] = line[sides[sides.size - radius + i] + k]
+    _weigh(line, along, weights, total)
+
+
+@compiled
+def _smooth_pixels(image, channels, weights, rows, columns, sure, out):  # type: ignore[no-untyped-def]
     height, length = image.shape
-    plane = np.empty((height, length))
+    radius = weights.size - 1
+    border = 2 * radius * channels
+    starts, sides, along = rows * length, (columns + radius) * channels, np.arange(2 * radius + 1) * channels
+    plane, exact_plane = image.ravel().astype(np.float32), np.empty(0)
+    weights32 = weights.astype(np.float32)
+    line, total = np.empty(length + border, np.float32), np.empty(length, np.float32)
+    exact_line, exact = np.empty(length + border), np.empty(length)
+    marks, places = new_marks(length), np.empty(length, np.int64)
     for y in range(height):
+        _smooth_row(plane, y, channels, weights32, starts, sides, along, False, line, total)
         for x in range(length):
-            plane[y, x] = np.float64(image[y, x]) / 255.0
-    line, total = np.empty(length + 2 * (weights.size - 1) * channels), np.empty(length)
-    for y in range(height):
-        _smooth_row(plane, y, channels, weights, rows, columns, False, line, total)
-        for x in range(length):
-            out[y, x] = to_byte(total[x])
+            out[y, x] = np.uint8(np.int32(total[x]))
+        count = in_doubt(total, sure, marks, places)
+        if count > MANY:
+            if exact_plane.size == 0:
+                exact_plane = image.ravel() / 255.0
+            _smooth_row(exact_plane, y, channels, weights, starts, sides, along, False, exact_line, exact)
+            for x in places[:count]:
+                out[y, x] = to_byte(exact[x])
+        else:
+            near = rows[y : y + 2 * radius + 1]
+            for x in places[:count]:
+                out[y, x] = to_byte(_one(image, near, x // channels, x % channels, channels, weights, columns))
+
+
+@compiled
+def _one(image, rows, column, k, channels, weights, columns):  # type: ignore[no-untyped-def]
+    """G at one pixel, ``rows`` being those around it."""
+    radius = weights.size - 1
+    middle = _down(image, rows, columns[radius + column] * channels + k, weights)
+    total = middle * weights[0]
+    for j in range(radius, 0, -1):
+        before = _down(image, rows, columns[radius + column - j] * channels + k, weights)
+        after = _down(image, rows, columns[radius + column + j] * channels + k, weights)
+        total += (before + after) * weights[j]
+    return total
+
+
+@compiled
+def _down(image, rows, x, weights):  # type: ignore[no-untyped-def]
+    """G along one column."""
+    radius = weights.size - 1
+    total = UNIT[image[rows[radius], x]] * weights[0]
+    for j in range(radius, 0, -1):
+        total += (UNIT[image[rows[radius - j], x]] + UNIT[image[rows[radius + j], x]]) * weights[j]
+    return total
 
 
 @compiled
 def _smooth_field(field, weights, rows, columns, single, out):  # type: ignore[no-untyped-def]
-    line, total = np.empty(field.shape[1] + 2 * (weights.size - 1)), np.empty(field.shape[1])
+    radius, length = weights.size - 1, field.shape[1]
+    line, total, plane = np.empty(length + 2 * radius), np.empty(length), field.ravel()
+    starts, sides, along = rows * length, columns + radius, np.arange(2 * radius + 1)
     for y in range(field.shape[0]):
-        _smooth_row(field, y, 1, weights, rows, columns, single, line, total)
-        for x in range(total.size):
+        _smooth_row(plane, y, 1, weights, starts, sides, along, single, line, total)
+        for x in range(length):
             out[y, x] = np.float32(total[x]) if single else total[x]
