@@ -13,8 +13,8 @@ class Verdict(StrEnum):
     WITHSTOOD = "withstood these attacks"
 
 
-# Two points of a hundred: less is not told apart from chance, more is a trend.
-SETTLED = 0.02
+# Two points of a hundred: less is not told apart from chance, more is a trend. In floats 0.5 - 0.48 is above 0.02.
+SETTLED = 0.02 + 1e-9
 
 
 @dataclass(frozen=True)

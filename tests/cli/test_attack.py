@@ -6,20 +6,30 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+
+from stormbench.benchmarks.robust_accuracy import attack
+from stormbench.cli.attack_table import print_story
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 PLAIN = "python:stormbench.benchmarks.demo.networks:plain"
+NOISY = "python:stormbench.benchmarks.demo.networks:noisy"
 DATA = ("--data", "digits", "--suite", "cifar-c", "--workers", "0")
 
 
 def test_attack_prints_controls_and_a_verdict(stormbench: Run, tmp_path: Path) -> None:
-    run = stormbench("attack", PLAIN, *DATA, "--eps", "16/255", "--budget", "quick", "--limit", "8", "--name", "bare")
+    how = ("--eps", "16/255", "--budget", "quick", "--limit", "8", "--name", "bare", "--transfer", NOISY)
+    run = stormbench("attack", PLAIN, *DATA, *how)
     assert run.returncode == 0, run.stderr
-    assert "passes for each image, about" in run.stderr
+    cost, *_, progress = (line for line in run.stderr.splitlines() if "passes for" in line or "attacking" in line)
+    assert "passes for each image, about" in cost  # before anything is attacked
+    assert "attacking: 48 of 48" in progress
+    assert run.stderr.count("images/s") <= 3  # of the clean score and of the attacks, however many they are
     assert "verdict: not robust" in run.stdout
     found = json.loads((tmp_path / "results" / "bare.json").read_text())["adversarial"]
     assert found["images"] == 8
+    assert [row["source"] for row in found["rows"] if row["role"] == "transfer"] == [NOISY]
     assert set(found["correct"]) == {"clean", "oblivious", "adaptive", "fixed_draw", "noise"}
     assert found["eps"] == 16 / 255
 
@@ -49,6 +59,61 @@ def test_errors_are_one_line(arguments: tuple[str, ...], message: str, stormbenc
     assert run.returncode == 1
     assert message in run.stderr
     assert run.stderr.count("\n") == 1
+
+
+NETWORK = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, classes, scale):
+        super().__init__()
+        self.last, self.scale = nn.Linear(3, classes), scale
+    def forward(self, x):
+        return self.last(x.mean(dim=(2, 3))) * self.scale
+
+def nan():
+    return Net(10, float("nan"))
+
+def four():
+    return Net(4, 1.0)
+"""
+
+
+@pytest.mark.parametrize("command", ["attack", "score"])
+@pytest.mark.parametrize(
+    ("network", "more", "message"),
+    [
+        ("nan", (), "NaN"),
+        ("four", (), "4"),
+        ("four", ("--defense", "rain:upsampler=imdn,weights=wrong.pth"), "wrong.pth does not hold the weights of IMDN"),
+    ],
+)
+def test_useless_models_and_enhancers_are_one_line(
+    command: str, network: str, more: tuple[str, ...], message: str, stormbench: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "nets.py").write_text(NETWORK)
+    torch.save({"head.weight": torch.zeros(8, 1, 3, 3)}, tmp_path / "wrong.pth")
+    run = stormbench(command, f"python:nets.py:{network}", *DATA, "--limit", "8", *more)
+    assert run.returncode == 1
+    assert message in run.stderr.splitlines()[-1]
+    assert "Traceback" not in run.stderr
+
+
+def test_the_story_has_its_three_rows(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    _, result = attack(PLAIN, "digits", "cifar-c", out=tmp_path, eps=0.1, budget="quick", defense="rain", limit=4)
+    print_story(result)
+    told = capsys.readouterr().out
+    for row in ("undefended", "the attack does not know it", "the attack knows it", "not attacked", "verdict: "):
+        assert row in told
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_the_demo_tells_the_story(stormbench: Run) -> None:
+    run = stormbench("demo", "--workers", "1")
+    assert run.returncode == 0, run.stderr
+    assert "the attack knows it" in run.stdout
 
 
 @pytest.mark.parametrize("kind", ["defenses", "attacks", "budgets"])

@@ -13,7 +13,7 @@ from stormbench.defenses.adversary.base import Attack
 from stormbench.defenses.adversary.bpda import BPDA, substituted
 from stormbench.defenses.adversary.expectation import expected_gradient
 from stormbench.defenses.adversary.losses import LOSSES
-from stormbench.defenses.base import random_parts
+from stormbench.defenses.base import RandomDefense, random_parts
 from stormbench.errors import InputError, ModelError, UnknownNameError
 
 CHEAP = {
@@ -141,6 +141,52 @@ def test_square_needs_no_gradient() -> None:
     assert (Hard()(moved).argmax(1) == 1).all()
     blind = run_attack(make_attack("apgd:steps=10,loss=ce"), Hard(), images, labels, Ball("linf", 0.01))
     assert (Hard()(blind).argmax(1) == 0).all()
+
+
+def test_square_averages_over_the_draws_of_a_random_model() -> None:
+    class Loud(RandomDefense):
+        def transform(self, images: Tensor) -> Tensor:
+            return images + 0.02 * self.randomness.normal(images, 1, 1, 1)  # as much as a square changes
+
+    class Bright(nn.Module):
+        passes = 0
+
+        def forward(self, images: Tensor) -> Tensor:
+            self.passes += 1
+            mean = images.mean(dim=(1, 2, 3))
+            return torch.stack([-mean, mean], dim=1)
+
+    images = torch.full((16, 3, 12, 12), 0.5)
+    labels = torch.zeros(16, dtype=torch.long)
+    gained, passes = [], []
+    for draws in (1, 64):
+        bright = Bright()
+        attack = make_attack(f"square:queries=40,draws={draws}")
+        moved = run_attack(attack, Loud(bright), images, labels, Ball("linf", 0.1), seed=3)
+        gained.append((moved - images).mean().item())
+        passes.append(bright.passes - 1)  # one looks at the classes
+        assert passes[-1] == attack.gradients
+    assert gained[1] > 3 * max(gained[0], 0.001)
+
+
+def test_a_model_that_fails_on_the_way_is_left_as_it_was(model: nn.Module) -> None:
+    class Tiring(nn.Module):
+        left = 4
+
+        def forward(self, images: Tensor) -> Tensor:
+            self.left -= 1
+            logits: Tensor = model(images)
+            return logits if self.left else logits * float("nan")
+
+    defended = defend(Tiring().train(), "rain")
+    assert isinstance(defended, RandomDefense)
+    states = torch.get_rng_state(), defended.randomness.generator.get_state()
+    with pytest.raises(ModelError, match="NaN or infinity"):
+        run_attack(make_attack("pgd:backward=identity"), defended, *batch(2, 32, 32), Ball("linf", 0.1))
+    assert defended.training
+    assert "transform" not in vars(defended)
+    assert torch.equal(torch.get_rng_state(), states[0])
+    assert torch.equal(defended.randomness.generator.get_state(), states[1])
 
 
 def test_square_is_for_linf(model: nn.Module) -> None:

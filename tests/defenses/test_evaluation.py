@@ -1,12 +1,25 @@
 """The evaluation tells the truth about models whose truth is known."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from stormbench.defenses import defend
-from stormbench.defenses.adversary import BUDGETS, Ball, Budget, Role, Verdict, robust_accuracy
-from stormbench.defenses.adversary.evaluation import cost_of, examine, fixed_rows, worst_of
+from stormbench.defenses.adversary import (
+    BUDGETS,
+    Ball,
+    Budget,
+    Role,
+    Row,
+    Verdict,
+    evaluation,
+    make_attack,
+    robust_accuracy,
+)
+from stormbench.defenses.adversary.evaluation import Subject, cost_of, evaluate, examine, fixed_rows, worst_of
 from stormbench.defenses.adversary.plan import doublings
 from stormbench.defenses.adversary.rows import Judged, Target, is_random, undefended_model
 from stormbench.defenses.adversary.verdict import Figures, judge_figures
@@ -88,6 +101,38 @@ def test_a_random_defense_is_judged_with_all_controls() -> None:
     low, high = result.intervals["adaptive"] or (1, 1)
     assert low == pytest.approx(0, abs=1e-9)
     assert high == pytest.approx(1.96**2 / (40 + 1.96**2), rel=1e-3)  # Wilson's, by hand
+
+
+@pytest.mark.parametrize(
+    ("left", "rounds", "fall"),
+    [
+        ([0.6, 0.5, 0.4, 0.3], 4, 0.1),  # never settles
+        ([0.6, 0.5, 0.48, 0.3], 3, 0.02),  # two points are settled
+        ([0.6, 0.65, 0.65, 0.3], 3, 0.0),  # to move up is to move
+    ],
+)
+def test_draws_are_doubled_until_the_figure_moves_by_two_points_or_less(
+    left: list[float], rounds: int, fall: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budget = replace(SMALL, first_draws=1, others=())
+    asked: list[Row] = []
+
+    def run(rows: Sequence[Row]) -> dict[Row, Judged]:
+        return {row: outcome(row) for row in rows}
+
+    def outcome(row: Row) -> Judged:
+        share = 1.0
+        if row.role is Role.ADAPTIVE:
+            share = left[len(asked)]
+            asked.append(row)
+        right = torch.arange(100) < round(100 * share)
+        return Judged(torch.full((100,), float(len(asked))), right, right)  # the last is the most dangerous
+
+    seen: list[Figures] = []
+    monkeypatch.setattr(evaluation, "judge_figures", lambda found: seen.append(found) or judge_figures(found))
+    evaluate(run, budget, Subject(True, True, True, (), 10), Ball("linf", 0.1))
+    assert [make_attack(row.attack).draws for row in asked] == [1, 2, 4, 8][:rounds]
+    assert seen[0].last_fall == pytest.approx(fall)
 
 
 def test_repeats_under_a_seed_and_leaves_the_model_alone() -> None:
