@@ -23,7 +23,7 @@ from stormbench.benchmarks.suites import Suite
 from stormbench.benchmarks.survey import Survey, sound_images, survey
 from stormbench.datasets import ImageSet, match_classes, open_images
 from stormbench.datasets.manifest import Manifest
-from stormbench.defenses import defend, own_weights_digest
+from stormbench.defenses import defend, draws_per_decision, own_weights_digest
 from stormbench.errors import DataError, InputError
 from stormbench.parallel import Workers
 
@@ -166,7 +166,9 @@ def released_name(root: Path, manifest: Manifest | None, suite: SuiteRecord, inp
 def _defense_record(model: nn.Module, defense: str | None, seed: int) -> DefenseRecord | None:
     if not defense:
         return None
-    return DefenseRecord(spec=defense, seed=seed, weights=own_weights_digest(defend(model, defense)))
+    built = defend(model, defense)
+    draws = draws_per_decision(built)
+    return DefenseRecord(spec=defense, seed=seed, draws=draws, weights=own_weights_digest(built))
 
 
 def run_name(source: str, suite: str, data: str, *more: str | None) -> str:

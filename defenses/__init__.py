@@ -11,7 +11,14 @@ import lazy_loader
 from stormbench.defenses.registry import DEFENSES, DefenseEntry
 
 if TYPE_CHECKING:
-    from stormbench.defenses.base import Defense, RandomDefense, fixed_draw, own_weights_digest, reseed
+    from stormbench.defenses.base import (
+        Defense,
+        RandomDefense,
+        draws_per_decision,
+        fixed_draw,
+        own_weights_digest,
+        reseed,
+    )
     from stormbench.defenses.rain.defense import RAIN
     from stormbench.defenses.specs import defend
 
@@ -22,6 +29,7 @@ __all__ = [
     "DefenseEntry",
     "RandomDefense",
     "defend",
+    "draws_per_decision",
     "fixed_draw",
     "own_weights_digest",
     "reseed",
@@ -30,7 +38,7 @@ __all__ = [
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "base": ["Defense", "RandomDefense", "fixed_draw", "own_weights_digest", "reseed"],
+        "base": ["Defense", "RandomDefense", "draws_per_decision", "fixed_draw", "own_weights_digest", "reseed"],
         "rain.defense": ["RAIN"],
         "specs": ["defend"],
     },

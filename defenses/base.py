@@ -1,6 +1,7 @@
 """The contract of a defense: a model behind a transformation of its input, and the randomness that it owns."""
 
 import hashlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -145,6 +146,11 @@ class RandomDefense(Defense):
 def random_parts(model: nn.Module) -> list[RandomDefense]:
     """All random defenses in a model, itself included."""
     return [part for part in model.modules() if isinstance(part, RandomDefense)]
+
+
+def draws_per_decision(model: nn.Module) -> int:
+    """How many draws vote on each image: 1 where nothing is drawn; nested votes multiply."""
+    return math.prod(part.draws for part in random_parts(model))
 
 
 def reseed(model: nn.Module, seed: int) -> None:

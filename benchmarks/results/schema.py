@@ -77,11 +77,13 @@ class DefenseRecord(Record):
     Attributes:
         spec: as the user wrote it.
         seed: of its draws.
+        draws: how many of them vote on each image, defaults included; None in files from before it was kept.
         weights: digest of its own weights, because a specification names but a file; None where it has none.
     """
 
     spec: Text
     seed: int
+    draws: PositiveCount | None = None
     weights: Digest | None = None
 
 

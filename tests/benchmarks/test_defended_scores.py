@@ -4,13 +4,26 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from stormbench.benchmarks import load_model
+from stormbench.benchmarks.results.schema import DefenseRecord, read_result
 from stormbench.benchmarks.scoring import score
 from stormbench.benchmarks.suites import SUITES
 from stormbench.metrics.intervals import wilson
 
 RUNS = 16
+
+
+@pytest.mark.parametrize(
+    ("spec", "draws"),
+    [("jpeg", 1), ("rain", 1), ("rain:draws=3", 3), ("smoothing", 100), ("jpeg + rain:draws=2 + tvm:draws=3", 6)],
+)
+def test_results_say_how_many_draws_voted(spec: str, draws: int, tmp_path: Path) -> None:
+    plain = load_model("python:stormbench.benchmarks.demo.networks:plain")
+    clean = replace(SUITES["cifar-c"], corruptions=())
+    path, result = score(plain, "digits", clean, out=tmp_path, limit=2, seed=5, defense=spec)
+    assert read_result(path).defense == result.defense == DefenseRecord(spec=spec, seed=5, draws=draws)
 
 
 def test_intervals_cover_the_draws(tmp_path: Path) -> None:

@@ -1,20 +1,24 @@
 """Attacks stay in their ball, leave the model alone, repeat under a seed, and find what is there to be found."""
 
+import sys
+
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.nn import functional
 
 from stormbench.defenses import defend
 from stormbench.defenses.adversary import ATTACKS, Ball, make_attack, run_attack
 from stormbench.defenses.adversary.apgd import checkpoints
+from stormbench.defenses.adversary.art import ToolboxAttack
 from stormbench.defenses.adversary.base import Attack
 from stormbench.defenses.adversary.bpda import BPDA, substituted
 from stormbench.defenses.adversary.expectation import expected_gradient
 from stormbench.defenses.adversary.losses import LOSSES
 from stormbench.defenses.base import RandomDefense, random_parts
-from stormbench.errors import InputError, ModelError, UnknownNameError
+from stormbench.errors import InputError, MissingDependencyError, ModelError, UnknownNameError
 
 CHEAP = {
     "fgsm": "fgsm:draws=2",
@@ -227,6 +231,19 @@ def test_bpda_gives_a_gradient_to_what_has_none(model: nn.Module) -> None:
     torch.testing.assert_close(found.gradient, there.gradient)
 
 
+def test_bpda_follows_the_pair_it_is_given(model: nn.Module) -> None:
+    images, labels = batch(4, 32, 32, 4)
+
+    def halved(x: Tensor) -> Tensor:
+        return (x[:, :, ::2, ::2] * 7).round() / 7
+
+    paired = BPDA(halved, model, lambda x: functional.avg_pool2d(x, 2))
+    torch.testing.assert_close(paired(images), model(halved(images)))
+    found = expected_gradient(paired, images, labels, LOSSES["ce"], draws=1).gradient
+    there = expected_gradient(model, halved(images), labels, LOSSES["ce"], draws=1).gradient
+    torch.testing.assert_close(found, functional.interpolate(there, scale_factor=2) / 4)  # of the mean of four
+
+
 @pytest.mark.parametrize("spec", ["rain", "resize-pad"])
 def test_a_defense_can_be_passed_by_backwards_and_is_left_as_it_was(spec: str, model: nn.Module) -> None:
     images, labels = batch(2, 32, 32)
@@ -331,6 +348,12 @@ def test_a_model_without_numbers_is_refused() -> None:
 
     with pytest.raises(ModelError, match="NaN or infinity"):
         run_attack(make_attack("pgd"), Broken(), *batch(), Ball("linf", 0.1))
+
+
+def test_a_missing_toolbox_is_named(model: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "art.attacks.evasion", None)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'stormbench\[art\]'"):
+        run_attack(ToolboxAttack(name="SquareAttack"), model, *batch(), Ball("linf", 0.1))
 
 
 def test_no_images_are_no_error(model: nn.Module) -> None:

@@ -1,6 +1,7 @@
 """RAIN's steps do what the paper's published code does."""
 
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from stormbench.defenses.rain.enhancers import load_enhancer
 from stormbench.defenses.rain.randomization import largest_shift, random_downsampling, random_shift
 from stormbench.defenses.rain.small import SmallEnhancer
 from stormbench.defenses.rain.weights import write_weights
-from stormbench.errors import InputError, ModelError
+from stormbench.errors import InputError, MissingDependencyError, ModelError
 from stormbench.torchvision_guard import import_torchvision
 
 
@@ -166,6 +167,12 @@ def test_spandrel_recognises_a_network_by_its_weights(tmp_path: Path) -> None:
     torch.save(network.state_dict(), tmp_path / "compact.pth")
     small = torch.rand(1, 3, 16, 16)
     assert torch.equal(load_enhancer("spandrel", tmp_path / "compact.pth").eval()(small), network(small))
+
+
+def test_missing_spandrel_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "spandrel", None)
+    with pytest.raises(MissingDependencyError, match="pip install spandrel"):
+        load_enhancer("spandrel", tmp_path / "any.pth")
 
 
 def test_spandrel_networks_of_another_kind_are_refused(tmp_path: Path) -> None:
