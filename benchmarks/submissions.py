@@ -4,11 +4,13 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from stormbench.benchmarks.leaderboard.curves import Curve, read_curve, results_of
 from stormbench.benchmarks.leaderboard.runs import Run, read_run, result_files
 from stormbench.benchmarks.results.attack_outcomes import verdict_of
 from stormbench.benchmarks.results.documents import is_sequence_result
 from stormbench.benchmarks.results.plain_text import shown
 from stormbench.benchmarks.results.schema import CLEAN, Result, read_attack, read_result
+from stormbench.benchmarks.results.verification import file_digest
 from stormbench.benchmarks.sequences.results import SequenceResult, read_sequence_result
 from stormbench.corruptions import CORRUPTIONS
 from stormbench.errors import ResultError
@@ -31,15 +33,47 @@ def add_result(path: Path, folder: Path) -> Run:
     Raises:
         ResultError: something does not add up; the message says what.
     """
+    result = _accepted(path, folder)
+    place = folder / f"{_slug(result.run)}-{str(result.seal)[:12]}"
+    _copy(path, result, place / "result.json")
+    return read_run(place / "result.json", {})
+
+
+def _accepted(path: Path, folder: Path) -> Result | SequenceResult:
     result = read_run(path, {}).result  # which checks it against its seal, its outcomes and its counts
     if doubt := implausible(result) or _strange_verdict(path, result):
         raise ResultError(f"{path} is refused: {doubt}")
     _refuse_copies(path, result.outcomes.sha256, folder)
-    place = folder / f"{_slug(result.run)}-{str(result.seal)[:12]}"
+    return result
+
+
+def _copy(path: Path, result: Result | SequenceResult, target: Path) -> None:
+    """The outcomes and then the result, each whole."""
     beside = path.parent / result.outcomes.file
-    write_whole(place / beside.name, beside.read_bytes(), durable=True)
-    write_whole(place / "result.json", path.read_bytes(), durable=True)
-    return read_run(place / "result.json", {})
+    write_whole(target.parent / beside.name, beside.read_bytes(), durable=True)
+    write_whole(target, path.read_bytes(), durable=True)
+
+
+def add_curve(path: Path, folder: Path) -> Curve:
+    """Checks a trade-off and every result that it was made of, and files them together.
+
+    Args:
+        path: the submitted trade-off file; its results lie in the folder beside it that bears its name.
+        folder: where results are kept.
+
+    Raises:
+        ResultError: something does not add up, or a result is missing; the message says which.
+    """
+    curve = read_curve(path)
+    if curve.recounted < len(curve.points):
+        raise ResultError(f"{path} is refused: the results that it was made of do not all lie beside it")
+    places = sorted({place for point in curve.points for place in results_of(path, curve.tradeoff, point)})
+    results = {place: _accepted(place, folder) for place in places}
+    place = folder / f"{_slug(curve.tradeoff.name)}-{file_digest(path)[:12]}"
+    for result_path, result in results.items():
+        _copy(result_path, result, place / curve.tradeoff.name / result_path.name)
+    write_whole(place / f"{_slug(curve.tradeoff.name)}.tradeoff.json", path.read_bytes(), durable=True)
+    return read_curve(place / f"{_slug(curve.tradeoff.name)}.tradeoff.json")
 
 
 def implausible(result: Result | SequenceResult) -> str | None:

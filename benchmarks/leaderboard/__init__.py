@@ -1,7 +1,9 @@
 """The leaderboard: results of a folder as ranked rows, as tables for papers, and as one page that needs no network."""
 
-from stormbench.benchmarks.leaderboard.boards import Board, Rank, Row, build_boards
+from stormbench.benchmarks.leaderboard.boards import Board, Row, build_boards
 from stormbench.benchmarks.leaderboard.columns import Column, Figure
+from stormbench.benchmarks.leaderboard.curves import Curve, is_curve, read_curve, read_curves
+from stormbench.benchmarks.leaderboard.ranks import Rank
 from stormbench.benchmarks.leaderboard.runs import Run, find_baselines, read_run, read_runs
 from stormbench.benchmarks.leaderboard.site import write_site
 from stormbench.benchmarks.leaderboard.texts import used_columns
@@ -9,12 +11,16 @@ from stormbench.benchmarks.leaderboard.texts import used_columns
 __all__ = [
     "Board",
     "Column",
+    "Curve",
     "Figure",
     "Rank",
     "Row",
     "Run",
     "build_boards",
     "find_baselines",
+    "is_curve",
+    "read_curve",
+    "read_curves",
     "read_run",
     "read_runs",
     "used_columns",

@@ -3,36 +3,22 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from stormbench.benchmarks.leaderboard.columns import COLUMN, COLUMNS, Figure, published_figure
+from stormbench.benchmarks.leaderboard.columns import COLUMN, Figure, published_figure
+from stormbench.benchmarks.leaderboard.ranks import Rank, beaten_by_intervals, places, surely_beaten
 from stormbench.benchmarks.leaderboard.runs import Run
-from stormbench.benchmarks.resampling import Sampled
 from stormbench.benchmarks.results.names import short_name
 from stormbench.benchmarks.results.plain_text import shown
 from stormbench.benchmarks.results.verification import Verification, read_verification
-from stormbench.benchmarks.summary import Estimate
 from stormbench.metrics.baselines import PublishedRow, published_rows
 
-# Share of the resamples in which one model must be ahead: the two-sided 95 % interval of the difference excludes 0.
-_SURE = 0.975
 # A board is ranked by the first of these that its runs have.
 _RANKED_BY = ("mce", "mean_error", "mfr", "flip_probability", "robust_accuracy", "clean_error")
 # For which suites others published figures, and which figures those are.
-_PUBLISHED = {"imagenet-c": "mce", "imagenet-p": "mfr"}
+_PUBLISHED = {"imagenet-c": ("mce",), "imagenet-p": ("mfr", "mt5d")}
 
-
-class Rank(NamedTuple):
-    """The places that a model may hold: those that the data do not rule out."""
-
-    best: int
-    worst: int
-
-    def __str__(self) -> str:
-        return str(self.best) if self.best == self.worst else f"{self.best}–{self.worst}"
+# What published figures are measured against.
+LITERATURE = "alexnet"
 
 
 @dataclass(frozen=True)
@@ -97,12 +83,24 @@ class Board:
         index: the key of the figure that ranks the runs.
         rows: one a model; older runs of it stand in ``Row.earlier``.
         context: published rows of the same suite, which no rank may be given to: they saw other images.
+        baseline: the name of what its runs are measured against; empty for plain means.
     """
 
     title: str
     index: str
     rows: list[Row]
     context: list[Row] = field(default_factory=list)
+    baseline: str = ""
+
+    @property
+    def published_index(self) -> str:
+        """The figure that published rows of the suite are known for; empty where there are none."""
+        return _PUBLISHED[self.rows[0].suite][0] if self.context else ""
+
+    @property
+    def like_published(self) -> bool:
+        """Whether its index and that of the published rows are measured against the same: the literature's AlexNet."""
+        return self.index == self.published_index and self.baseline == LITERATURE
 
 
 def build_boards(runs: Sequence[Run], *, published: bool = True) -> list[Board]:
@@ -139,8 +137,11 @@ def _board(group: Sequence[Run], flags: Mapping[int, tuple[str, ...]], *, publis
     sign = -1 if COLUMN[index].higher_is_better else 1
     rows.sort(key=lambda row: (row.rank is None, row.rank, sign * row.figures[index].value if row.rank else 0.0))
     suite, adversary = rows[0].suite, _adversary_title(group[0])
-    title = f"{adversary or suite} on {rows[0].images:,} images of {rows[0].data}"
-    return Board(title, index, rows, _published_rows(suite) if published and not adversary else [])
+    baseline = next((run.baseline for run in group if run.baseline), "")
+    against = f", measured against {shown(baseline, longest=60)}" if baseline not in ("", LITERATURE) else ""
+    title = f"{adversary or suite} on {rows[0].images:,} images of {rows[0].data}{against}"
+    context = _published_rows(suite) if published and not adversary else []
+    return Board(title, index, rows, context, baseline)
 
 
 def _age(run: Run) -> float:
@@ -176,43 +177,6 @@ def _ranks(runs: Sequence[Run], index: str) -> dict[int, Rank]:
     return {id(run): rank for run, rank in zip(having, places(beaten), strict=True)}
 
 
-def surely_beaten(samples: Sequence[Sampled]) -> NDArray[np.bool_]:
-    """Who surely beats whom, by resamples that all models share; lower is better.
-
-    Args:
-        samples: of each model a figure as observed, then in each resample.
-
-    Returns:
-        Shape ``(models, models)``; true where the column's model surely beats the row's.
-    """
-    resampled = np.stack([values[1:] for values in samples])
-    return np.array([(resampled < own).mean(axis=1) >= _SURE for own in resampled])
-
-
-def beaten_by_intervals(estimates: Sequence[Estimate], higher_is_better: bool) -> NDArray[np.bool_]:
-    """Likewise where there are no shared resamples: one model surely beats another where their intervals lie apart."""
-    low, high = (np.array([getattr(each, bound) for each in estimates]) for bound in ("low", "high"))
-    return np.asarray(low[None, :] > high[:, None] if higher_is_better else high[None, :] < low[:, None])
-
-
-def places(beaten: NDArray[np.bool_]) -> list[Rank]:
-    """The places that each model may hold.
-
-    A model's best place is behind all that surely beat it, its worst before all that it surely beats. So models that
-    cannot be told apart share places, and 1-3 means: nobody surely beats it, and it surely beats all but two.
-
-    Args:
-        beaten: shape ``(models, models)``; true where the column's model surely beats the row's.
-
-    Example:
-        >>> beaten = np.array([[0, 0, 0], [0, 0, 0], [1, 1, 0]], dtype=bool)
-        >>> [str(rank) for rank in places(beaten)]
-        ['1–2', '1–2', '3']
-    """
-    best, worst = 1 + beaten.sum(axis=1), len(beaten) - beaten.sum(axis=0)
-    return [Rank(int(first), int(last)) for first, last in zip(best, worst, strict=True)]
-
-
 def _measured(run: Run, flags: Mapping[int, tuple[str, ...]]) -> Row:
     result = run.result
     return Row(
@@ -229,20 +193,24 @@ def _measured(run: Run, flags: Mapping[int, tuple[str, ...]]) -> Row:
 
 
 def _published_rows(suite: str) -> list[Row]:
-    wanted = _PUBLISHED.get(suite)
-    rows = [_published(row, suite) for row in published_rows()] if wanted else []
-    return [row for row in rows if wanted in row.figures]
+    return [_published(row, suite) for row in published_rows() if _published_figures(row, suite)]
+
+
+def _published_figures(row: PublishedRow, suite: str) -> dict[str, float]:
+    """What a source says of a suite."""
+    found = {key: value for key in _PUBLISHED.get(suite, ()) if (value := COLUMN[key].published(row)) is not None}
+    clean = {"clean_error": row.clean_error} if row.clean_error is not None else {}
+    return found | clean if found else {}
 
 
 def _published(row: PublishedRow, suite: str) -> Row:
-    figures = {column.key: column.published(row) for column in COLUMNS}
     return Row(
         model=row.model,
         defense="",
         suite=suite,
         data="ImageNet validation",
         images=50_000,
-        figures={key: published_figure(value) for key, value in figures.items() if value is not None},
+        figures={key: published_figure(value) for key, value in _published_figures(row, suite).items()},
         source=row.source,
     )
 
@@ -266,6 +234,9 @@ def _flags(runs: Sequence[Run]) -> dict[int, tuple[str, ...]]:
 
 def _beware(run: Run, weights: int, images: int) -> Iterable[str]:
     result = run.result
+    if run.baseline not in ("", LITERATURE):
+        name = shown(run.baseline, longest=80)
+        yield f"measured against {name}, not AlexNet: not to be held against published figures"
     if result.seal is None:
         yield "written before results had seals: a later change would not show"
     attacked = getattr(result, "adversarial", None)

@@ -4,13 +4,15 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from itertools import cycle
+from itertools import cycle, islice
 from typing import Any
 
 from stormbench.benchmarks.leaderboard.boards import Board, Row
-from stormbench.benchmarks.leaderboard.columns import COLUMN, Figure
+from stormbench.benchmarks.leaderboard.columns import COLUMN, Column, Figure
+from stormbench.benchmarks.leaderboard.curves import CURVE_COLUMNS, Curve
 from stormbench.benchmarks.results.plain_text import shown
 from stormbench.benchmarks.summary import Estimate
+from stormbench.benchmarks.tradeoff.schema import Point
 
 Values = list[dict[str, Any]]
 CleanErrors = Mapping[tuple[str, str], Figure]
@@ -19,7 +21,8 @@ CleanErrors = Mapping[tuple[str, str], Figure]
 _MOST_ROWS, _MOST_CURVES, _MOST_NAMES = 40, 8, 24
 _LABEL = 48
 _SHORT_LABEL = 26
-_SHORT_NAME = 12  # of published models only those are written out, the rest can be pointed at
+_SHORT_NAME = 12  # of published models only those are written out, the rest can be pointed at,
+_FEW = 8  # unless there are few
 _MARKS = 2  # the layer of the scatter plot that holds the marks
 _MEASURED, _DEFENDED, _PUBLISHED = "measured", "measured, behind a defense", "published by others"
 _STYLES = [
@@ -27,6 +30,9 @@ _STYLES = [
     *(("var(--hue-2)", "triangle-up"), ("var(--hue-4)", "cross"), ("var(--hue-5)", "triangle-down")),
     *(("var(--hue-6)", "triangle-right"), ("var(--hue-7)", "triangle-left")),
 ]
+# Colours and marks of lines that stand side by side, each as unlike the one before as can be.
+_WELL_APART = [_STYLES[0], _STYLES[3], _STYLES[1], _STYLES[4], _STYLES[2], _STYLES[5], _STYLES[6], _STYLES[7]]
+_DASHES = [[1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [4, 1], [12, 4], [1, 3], [6, 2, 1, 2, 1, 2]]
 _GROUPS = dict(zip((_MEASURED, _DEFENDED, _PUBLISHED), _STYLES, strict=False))
 
 
@@ -57,6 +63,45 @@ def board_charts(board: Board, elsewhere: CleanErrors) -> list[Chart]:
         elsewhere: the clean errors of models that were measured on another board, for boards without clean images.
     """
     return [*_heat_map(board), *_severity_curves(board), *_against_clean(board, elsewhere)]
+
+
+def curve_chart(curve: Curve) -> Chart:
+    """The trade-off of one model: a line a width over lambda, and dedicated models as points."""
+    points = [_trade(curve, point) for point in curve.points]
+    caption = (
+        "Each mark is the model at one lambda, from 0, trained for accuracy, to 1, trained for robustness; the further "
+        "up and right, the better. Each line is a width: the share of the network's channels that is used. Strokes are "
+        "95 % intervals."
+    )
+    if curve.tradeoff.dedicated:
+        caption += " Marks without a line are models that were trained for that one lambda alone."
+    chart = _chart("tradeoff", "Clean accuracy against robust accuracy", caption, 460, {"points": points}, wide=True)
+    groups = list(dict.fromkeys(str(point["group"]) for point in points))
+    _scale(chart.specification["encoding"]["color"], groups, [hue for hue, _ in _WELL_APART])
+    _scale(chart.specification["layer"][0]["encoding"]["strokeDash"], groups, _DASHES)
+    _scale(chart.specification["layer"][_MARKS + 1]["encoding"]["shape"], groups, [shape for _, shape in _WELL_APART])
+    return chart
+
+
+def _trade(curve: Curve, point: Point) -> dict[str, Any]:
+    figures = {column.key: column.figure(point) for column in CURVE_COLUMNS}
+    clean, robust = figures["clean_accuracy"], figures["robust_accuracy"]
+    assert clean is not None  # every point has both
+    assert robust is not None
+    return {
+        "group": curve.kind(point),
+        "line": point not in curve.tradeoff.dedicated,
+        "lambda": point.lam,
+        "text": f"{point.lam:g}" if point.width == 1 else "",
+        "operations": str(figures["operations"]),
+        "parameters": str(figures["parameters"]),
+        **_coordinate("x", clean),
+        **_coordinate("y", robust),
+    }
+
+
+def _scale(channel: dict[str, Any], groups: Sequence[str], values: Sequence[Any]) -> None:
+    channel["scale"] = {"domain": groups, "range": list(islice(cycle(values), len(groups)))}
 
 
 def clean_errors(boards: Sequence[Board]) -> CleanErrors:
@@ -104,29 +149,46 @@ def _drawn(count: int, board: Board) -> str:
 
 
 def _against_clean(board: Board, elsewhere: CleanErrors) -> Iterator[Chart]:
-    """The board's index against the clean error; robust accuracy against clean accuracy."""
-    points = _points([*board.rows, *board.context], board.index, elsewhere)
-    if board.index == "clean_error" or len(points) < 2:
+    """The board's index against the clean error; robust accuracy against clean accuracy.
+
+    Published figures stand beside measured ones only where both are measured against the same, and else by themselves.
+    """
+    context = board.context if board.like_published else []
+    if board.index != "clean_error":
+        yield from _scatter([*board.rows, *context], board.index, elsewhere)
+    if not board.like_published and board.published_index:
+        yield from _scatter(board.context, board.published_index, elsewhere)
+
+
+def _scatter(rows: Sequence[Row], index: str, elsewhere: CleanErrors) -> Iterator[Chart]:
+    points = _points(rows, index, elsewhere)
+    if len(points) < 2:
         return
-    column = COLUMN[board.index]
-    clean, better = ("clean accuracy", "up") if column.higher_is_better else ("clean error", "down")
-    left = "right" if column.higher_is_better else "left"
-    caption = (
-        f"Each mark is a model; the further {better}, the better it holds up, the further {left}, the better it is to "
-        "begin with. Strokes are 95 % intervals."
-    )
-    if board.context:
-        caption += " Published models were measured by others on other images: read them as context."
-    name = column.title.partition(" (")[0]
-    chart = _chart("scatter", f"{clean.capitalize()} against {name}", caption, 460, {"points": points})
+    column = COLUMN[index]
+    groups = sorted({point["group"] for point in points}, key=lambda group: (group not in _GROUPS, group))
+    clean = "clean accuracy" if column.higher_is_better else "clean error"
+    title = f"{clean.capitalize()} against {column.title.partition(' (')[0]}"
+    title += ", as published" if groups == [_PUBLISHED] else ""
+    chart = _chart("scatter", title, _scatter_caption(column, groups), 460, {"points": points})
     encoding = chart.specification["encoding"]
     encoding["x"]["title"], encoding["y"]["title"] = f"{clean} (%)", column.title
     marked = chart.specification["layer"][_MARKS]["encoding"]
-    groups = sorted({point["group"] for point in points}, key=lambda group: (group not in _GROUPS, group))
     styles = _styles(groups)
     for channel, at in ((encoding["color"], 0), (marked["shape"], 1)):
         channel["scale"] = {"domain": groups, "range": [style[at] for style in styles]}
     yield chart
+
+
+def _scatter_caption(column: Column, groups: Sequence[str]) -> str:
+    better, left = ("up", "right") if column.higher_is_better else ("down", "left")
+    caption = (
+        f"Each mark is a model; the further {better}, the better it holds up, the further {left}, the better it is to "
+        "begin with."
+    )
+    if groups == [_PUBLISHED]:
+        return f"{caption} All of them were measured by others, against AlexNet; none has an interval."
+    context = " Published models were measured by others on other images: read them as context."
+    return f"{caption} Strokes are 95 % intervals.{context if _PUBLISHED in groups else ''}"
 
 
 def _styles(groups: Sequence[str]) -> list[tuple[str, str]]:
@@ -141,7 +203,9 @@ def _points(rows: Sequence[Row], index: str, elsewhere: CleanErrors) -> Values:
     labels = [shown(row.short, longest=_LABEL) for row, _ in drawn]
     accuracy = COLUMN[index].higher_is_better
     # One name is written once: two sources may have published the same model.
-    named = list({label: id(row) for (row, _), label in zip(drawn, labels, strict=True) if _is_written(row)}.values())
+    few = len(drawn) <= _FEW
+    written = {label: id(row) for (row, _), label in zip(drawn, labels, strict=True) if few or _is_written(row)}
+    named = list(written.values())
     return [
         {
             "label": label,

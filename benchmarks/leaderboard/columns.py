@@ -96,14 +96,14 @@ COLUMNS = (
         "mfr",
         "mFR",
         "mean flip rate: how often the answer changes from frame to frame while an image is slowly perturbed, divided "
-        "by AlexNet's rate; lower is better.",
+        "by AlexNet's rate, or by that of another baseline where the table's title names one; lower is better.",
         lambda row: row.mfr,
     ),
     Column(
         "mt5d",
         "mT5D",
-        "mean top-5 distance: how far the five best guesses move from frame to frame, divided by AlexNet's distance; "
-        "lower is better.",
+        "mean top-5 distance: how far the five best guesses move from frame to frame, divided by AlexNet's distance or "
+        "another baseline's, likewise; lower is better.",
         lambda row: row.mt5d,
     ),
     Column(

@@ -11,11 +11,12 @@ from stormbench.benchmarks.contestants import pixel_settings
 from stormbench.benchmarks.leaderboard.columns import COLUMN, Figure
 from stormbench.benchmarks.resampling import Sampled, sampled_share
 from stormbench.benchmarks.results.attack_outcomes import ATTACKERS, AttackOutcomes
-from stormbench.benchmarks.results.documents import is_sequence_result
+from stormbench.benchmarks.results.documents import is_sequence_result, kind_of
 from stormbench.benchmarks.results.schema import CLEAN, Result, read_attack, read_result
 from stormbench.benchmarks.sequences.results import SequenceResult, read_sequence_result
 from stormbench.benchmarks.sequences.summary import find_sequence_baseline, summarise_sequences
 from stormbench.benchmarks.summary import Estimate, Summary, find_baseline, suite_baseline, summarise
+from stormbench.benchmarks.tradeoff.schema import KIND
 from stormbench.errors import ResultError
 from stormbench.metrics.baselines import Baseline
 from stormbench.metrics.intervals import wilson
@@ -53,6 +54,7 @@ class Run:
         by_name_title: what that figure is.
         curve: mean error by severity.
         verdict: of an adversarial evaluation, with its reason.
+        baseline: the name of what it is measured against; empty for plain means.
         notes: what could not be computed, and why.
     """
 
@@ -66,6 +68,7 @@ class Run:
     by_name_title: str = ""
     curve: dict[int, Estimate] = field(default_factory=dict)
     verdict: str = ""
+    baseline: str = ""
     notes: tuple[str, ...] = ()
 
 
@@ -98,9 +101,10 @@ def find_baselines(names: Sequence[str]) -> dict[str, Baseline]:
 
 
 def result_files(folder: Path) -> list[Path]:
-    """The result files in a folder and its sub-folders, but not those of unfinished runs."""
+    """The result files in a folder and its sub-folders, but not those of unfinished runs, and no trade-offs."""
     found = folder.rglob("*.json")
-    return sorted(path for path in found if not any(parent.suffix == ".unfinished" for parent in path.parents))
+    finished = sorted(path for path in found if not any(parent.suffix == ".unfinished" for parent in path.parents))
+    return [path for path in finished if kind_of(path) != KIND]
 
 
 def read_run(path: Path, baselines: Mapping[str, Baseline]) -> Run:
@@ -132,6 +136,7 @@ def _of_images(path: Path, result: Result, baselines: Mapping[str, Baseline]) ->
         if normalised
         else "The mean error over the five severities, in percent",
         curve=summary.severity_means,
+        baseline=baseline.name if baseline and normalised else "",
         verdict=f"{result.adversarial.verdict}: {result.adversarial.reason}" if result.adversarial else "",
         notes=summary.notes if any(name != CLEAN for name, _ in summary.errors) else (),
     )
@@ -200,6 +205,7 @@ def _of_sequences(path: Path, result: SequenceResult, baselines: Mapping[str, Ba
         by_name_title="Flip rate: the flip probability over the baseline's, in percent"
         if summary.flip_rate
         else "Flip probability, in percent",
+        baseline=summary.baseline.name if summary.baseline else "",
         notes=summary.notes,
     )
 

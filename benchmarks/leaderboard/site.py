@@ -14,9 +14,17 @@ from markupsafe import Markup
 
 from stormbench._version import __version__
 from stormbench.benchmarks.leaderboard.boards import Board, Row
-from stormbench.benchmarks.leaderboard.charts import Chart, board_charts, clean_errors
+from stormbench.benchmarks.leaderboard.charts import Chart, board_charts, clean_errors, curve_chart
+from stormbench.benchmarks.leaderboard.curves import CURVE_COLUMNS, Curve
 from stormbench.benchmarks.leaderboard.libraries import datatables, vega_embed
-from stormbench.benchmarks.leaderboard.texts import all_rows, as_csv, as_latex, as_markdown, used_columns
+from stormbench.benchmarks.leaderboard.texts import (
+    all_rows,
+    as_csv,
+    as_latex,
+    as_markdown,
+    curves_as_csv,
+    used_columns,
+)
 from stormbench.benchmarks.results.plain_text import shown
 from stormbench.benchmarks.results.schema import Result
 from stormbench.benchmarks.sequences.results import SequenceResult
@@ -33,12 +41,15 @@ class _Section:
     charts: list[tuple[str, Chart]]
 
 
-def write_site(boards: Sequence[Board], folder: Path) -> Path:
+def write_site(boards: Sequence[Board], folder: Path, curves: Sequence[Curve] = ()) -> Path:
     """Writes ``index.html``, ``leaderboard.csv``, ``leaderboard.md`` and ``leaderboard.tex``.
+
+    Where there are trade-off curves, their points go into ``tradeoffs.csv``, for they have other columns.
 
     Args:
         boards: what ``build_boards`` made.
         folder: where they go; made if missing.
+        curves: what ``read_curves`` found.
 
     Returns:
         The path of the page.
@@ -46,17 +57,25 @@ def write_site(boards: Sequence[Board], folder: Path) -> Path:
     Raises:
         MissingDependencyError: the libraries that draw the page are not installed.
     """
-    page = render(boards)
-    for name, text in (("csv", as_csv(boards)), ("md", as_markdown(boards)), ("tex", as_latex(boards))):
-        write_whole(folder / f"leaderboard.{name}", text.encode())
+    page = render(boards, curves)
+    texts = {
+        "leaderboard.csv": as_csv(boards),
+        "leaderboard.md": as_markdown(boards, curves),
+        "leaderboard.tex": as_latex(boards, curves),
+        **({"tradeoffs.csv": curves_as_csv(curves)} if curves else {}),
+    }
+    for name, text in texts.items():
+        write_whole(folder / name, text.encode())
     write_whole(folder / "index.html", page.encode())
     return folder / "index.html"
 
 
-def render(boards: Sequence[Board]) -> str:
+def render(boards: Sequence[Board], curves: Sequence[Curve] = ()) -> str:
     """The page. It runs only the scripts whose digests it names, and asks nothing of any network."""
     rows = all_rows(boards)
     sections = _sections(boards)
+    traded = [(f"trade-{at}", curve, curve_chart(curve)) for at, curve in enumerate(curves)]
+    charts = [place for section in sections for place in section.charts] + [(at, chart) for at, _, chart in traded]
     scripts = [datatables(), vega_embed(), _asset("page.js")]
     environment = Environment(
         loader=PackageLoader(__package__, "."),
@@ -75,7 +94,9 @@ def render(boards: Sequence[Board]) -> str:
         style=Markup(_asset("page.css")),
         scripts=[Markup(script) for script in scripts],
         policy=_policy(scripts),
-        specifications={place: chart.specification for section in sections for place, chart in section.charts},
+        curves=traded,
+        curve_columns=CURVE_COLUMNS,
+        specifications={place: chart.specification for place, chart in charts},
         made=datetime.now(UTC).date().isoformat(),
         version=__version__,
     )

@@ -3,10 +3,13 @@
 import csv
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from stormbench.benchmarks.leaderboard.boards import Board, Row
-from stormbench.benchmarks.leaderboard.columns import COLUMNS, Column
+from stormbench.benchmarks.leaderboard.columns import COLUMNS, Column, Figure
+from stormbench.benchmarks.leaderboard.curves import CURVE_COLUMNS, Curve
+from stormbench.benchmarks.results.plain_text import shown
 
 _FACTS: dict[str, Callable[[Row], str]] = {
     "model": lambda row: row.model,
@@ -32,6 +35,17 @@ _LATEX = dict.fromkeys("&%$#_{}", "") | {
     "…": r"\ldots{}",
 }
 
+Escape = Callable[[str], str]
+
+
+class Table(NamedTuple):
+    """A table of the Markdown and the LaTeX; its cells are escaped, its title is not."""
+
+    title: str
+    headings: list[str]
+    alignment: str
+    lines: list[list[str]]
+
 
 def all_rows(boards: Sequence[Board]) -> list[Row]:
     """Every row once: board by board, then the published ones."""
@@ -52,6 +66,10 @@ def as_csv(boards: Sequence[Board]) -> str:
     bounds = [f"{column.key}{part}" for column in columns for part in ("", "_low", "_high")]
     lines = [["rank_best", "rank_worst", *_FACTS, *bounds, "verified_predictions", "source"]]
     lines += [[_harmless(cell) for cell in _csv_cells(row, columns)] for row in rows]
+    return _csv(lines)
+
+
+def _csv(lines: Sequence[Sequence[str]]) -> str:
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerows(lines)
     return buffer.getvalue()
@@ -65,7 +83,10 @@ def _csv_cells(row: Row, columns: Sequence[Column]) -> list[str]:
 
 
 def _with_bounds(row: Row, column: Column) -> list[str]:
-    figure = row.figures.get(column.key)
+    return _three(row.figures.get(column.key))
+
+
+def _three(figure: Figure | None) -> list[str]:
     return [figure.text, *(figure.bounds or ("", ""))] if figure else ["", "", ""]
 
 
@@ -74,36 +95,45 @@ def _harmless(cell: str) -> str:
     return f"'{cell}" if cell.startswith(_FORMULA) and not is_number else cell
 
 
-def as_markdown(boards: Sequence[Board]) -> str:
-    """A table a board, and one for the published rows."""
+def curves_as_csv(curves: Sequence[Curve]) -> str:
+    """One line a point of a trade-off curve."""
+    bounds = [f"{column.key}{part}" for column in CURVE_COLUMNS for part in ("", "_low", "_high")]
+    lines = [["curve", "model", "line", "lambda", "width", *bounds]]
+    for curve in curves:
+        for point in curve.points:
+            figures = [text for column in CURVE_COLUMNS for text in _three(column.figure(point))]
+            facts = [curve.name, shown(point.model), curve.kind(point), f"{point.lam:g}", f"{point.width:g}"]
+            lines.append([_harmless(cell) for cell in (*facts, *figures)])
+    return _csv(lines)
+
+
+def as_markdown(boards: Sequence[Board], curves: Sequence[Curve] = ()) -> str:
+    """A table a board, one for the published rows, and one a trade-off curve."""
     parts = ["# Leaderboard", "Brackets hold the true figure in 95 of 100 cases."]
-    for title, rows in _tables(boards):
-        columns = used_columns(rows)
-        headings = ["rank", "model", "defense", *(column.heading for column in columns), "source"]
-        lines = [headings, ["---"] * len(headings), *(_cells(row, columns, _markdown) for row in rows)]
-        parts += [f"## {_markdown(title)}", "\n".join(f"| {' | '.join(line)} |" for line in lines)]
+    for title, headings, _, lines in _tables(boards, curves, _markdown):
+        table = [headings, ["---"] * len(headings), *lines]
+        parts += [f"## {_markdown(title)}", "\n".join(f"| {' | '.join(line)} |" for line in table)]
     meanings = [f"- **{column.heading}**: {column.meaning}" for column in used_columns(all_rows(boards))]
+    meanings += [f"- **{column.heading}** (trade-off): {column.meaning}" for column in CURVE_COLUMNS if curves]
     return "\n\n".join([*parts, "\n".join(meanings)]) + "\n"
 
 
-def as_latex(boards: Sequence[Board]) -> str:
+def as_latex(boards: Sequence[Board], curves: Sequence[Curve] = ()) -> str:
     """Tables for a paper, in the style of the booktabs package."""
-    return "\n".join(["% needs \\usepackage{booktabs}", *(_latex_table(*table) for table in _tables(boards))])
+    tables = [_latex_table(*table) for table in _tables(boards, curves, _latex)]
+    return "\n".join(["% needs \\usepackage{booktabs}", *tables])
 
 
-def _latex_table(title: str, rows: Sequence[Row]) -> str:
-    columns = used_columns(rows)
-    headings = ["Rank", "Model", "Defense", *(column.heading for column in columns), "Source"]
-    body = [" & ".join(_cells(row, columns, _latex)) + r" \\" for row in rows]
+def _latex_table(title: str, headings: Sequence[str], alignment: str, lines: Sequence[Sequence[str]]) -> str:
     return "\n".join(
         [
             r"\begin{table}",
             rf"\caption{{{_latex(title)}, with 95\,\% intervals.}}",
-            rf"\begin{{tabular}}{{lll{'r' * len(columns)}l}}",
+            rf"\begin{{tabular}}{{{alignment}}}",
             r"\toprule",
             " & ".join(headings) + r" \\",
             r"\midrule",
-            *body,
+            *(" & ".join(line) + r" \\" for line in lines),
             r"\bottomrule",
             r"\end{tabular}",
             r"\end{table}",
@@ -111,13 +141,31 @@ def _latex_table(title: str, rows: Sequence[Row]) -> str:
     )
 
 
-def _tables(boards: Sequence[Board]) -> list[tuple[str, list[Row]]]:
-    tables = [(board.title, board.rows) for board in boards]
-    published = [row for row in all_rows(boards) if not row.run]
-    return [*tables, *([("Published figures, not measured here", published)] if published else [])]
+def _tables(boards: Sequence[Board], curves: Sequence[Curve], escape: Escape) -> Iterator[Table]:
+    for board in boards:
+        yield _table(board.title, board.rows, escape)
+    if published := [row for row in all_rows(boards) if not row.run]:
+        yield _table("Published figures, not measured here", published, escape)
+    for curve in curves:
+        yield _curve_table(curve, escape)
 
 
-def _cells(row: Row, columns: Sequence[Column], escape: Callable[[str], str]) -> list[str]:
+def _table(title: str, rows: Sequence[Row], escape: Escape) -> Table:
+    columns = used_columns(rows)
+    headings = ["Rank", "Model", "Defense", *(column.heading for column in columns), "Source"]
+    return Table(title, headings, f"lll{'r' * len(columns)}l", [_cells(row, columns, escape) for row in rows])
+
+
+def _curve_table(curve: Curve, escape: Escape) -> Table:
+    headings = ["Line", "Lambda", *(column.heading for column in CURVE_COLUMNS)]
+    lines = [
+        [curve.kind(point), f"{point.lam:g}", *(str(column.figure(point) or "") for column in CURVE_COLUMNS)]
+        for point in curve.points
+    ]
+    return Table(curve.title, headings, "l" + "r" * (len(headings) - 1), [[*map(escape, line)] for line in lines])
+
+
+def _cells(row: Row, columns: Sequence[Column], escape: Escape) -> list[str]:
     figures = [str(row.figures.get(column.key, "")) for column in columns]
     return [escape(str(row.rank or "")), escape(row.model), escape(row.defense), *figures, escape(row.source)]
 

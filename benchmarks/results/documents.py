@@ -62,9 +62,15 @@ def migrated(document: dict[str, Any], path: Path) -> dict[str, Any]:
     return document | counts_only | unsealed | {"schema_version": SCHEMA_VERSION}
 
 
+def kind_of(path: Path) -> str:
+    """What a file says of itself that it is; empty for results on images, and for what is no JSON object."""
+    try:
+        kind = read_document(path).get("kind")
+    except ResultError:
+        return ""
+    return kind if isinstance(kind, str) else ""
+
+
 def is_sequence_result(path: Path) -> bool:
     """Whether a file says of itself that it is a result on sequences (``stormbench.benchmarks.sequences``)."""
-    try:
-        return read_document(path).get("kind") == "sequences"
-    except ResultError:
-        return False
+    return kind_of(path) == "sequences"

@@ -25,6 +25,8 @@ def short_name(source: str) -> str:
         ['vgg11', 'small', 'vgg11']
         >>> short_name("checkpoint:runs/best.pth@resnet50")
         'best@resnet50'
+        >>> short_name("checkpoint:runs/resnet20-12fc.th@python:lab/nets.py:resnet20")
+        'resnet20-12fc'
         >>> short_name("oat:runs/wide/model.safetensors@lam=0.2,width=0.5")
         'wide lam=0.2 width=0.5'
     """
@@ -37,5 +39,5 @@ def short_name(source: str) -> str:
     if kind != "checkpoint":
         return rest or source
     path, _, architecture = rest.rpartition("@")
-    stem = PurePosixPath(path or rest).stem
-    return stem if architecture in ("", stem) or not path else f"{stem}@{architecture}"
+    stem, network = PurePosixPath(path or rest).stem, architecture.rpartition(":")[2]
+    return stem if not path or stem.startswith(network) else f"{stem}@{network}"

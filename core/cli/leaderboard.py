@@ -32,14 +32,18 @@ def show(
     ] = None,
 ) -> None:
     """Prints all results of a folder as one table, or writes them as a page, CSV, Markdown and LaTeX."""
-    from stormbench.benchmarks.leaderboard import build_boards, find_baselines, read_runs, write_site
+    from stormbench.benchmarks.leaderboard import build_boards, find_baselines, read_curves, read_runs, write_site
     from stormbench.cli.board_tables import print_boards
+    from stormbench.cli.tradeoff_table import print_tradeoff
 
     boards = build_boards(read_runs(results, find_baselines(baseline or [])), published=published)
-    if out is None:
-        print_boards(boards)
-    else:
-        typer.echo(write_site(boards, out))
+    curves = read_curves(results)
+    if out is not None:
+        typer.echo(write_site(boards, out, curves))
+        return
+    print_boards(boards)
+    for curve in curves:
+        print_tradeoff(curve.tradeoff, curve.path)
 
 
 @app.command()
@@ -47,11 +51,16 @@ def add(
     result: Annotated[Path, typer.Argument(help="A result file; its outcomes lie beside it.")],
     out: options.Out = Path("results"),
 ) -> None:
-    """Checks somebody's RESULT in full, recomputes every index, and files it."""
-    from stormbench.benchmarks.leaderboard import build_boards
-    from stormbench.benchmarks.submissions import add_result
+    """Checks somebody's RESULT or trade-off in full, recomputes every figure, and files it."""
+    from stormbench.benchmarks.leaderboard import build_boards, is_curve
+    from stormbench.benchmarks.submissions import add_curve, add_result
     from stormbench.cli.board_tables import print_boards
+    from stormbench.cli.tradeoff_table import print_tradeoff
 
+    if is_curve(result):
+        curve = add_curve(result, out)
+        print_tradeoff(curve.tradeoff, curve.path)
+        return
     run = add_result(result, out)
     print_boards(build_boards([run], published=False))
     typer.echo(run.path)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from stormbench.benchmarks.leaderboard import Board, build_boards, read_runs
-from stormbench.benchmarks.leaderboard.boards import Rank, beaten_by_intervals, places, surely_beaten
+from stormbench.benchmarks.leaderboard.ranks import Rank, beaten_by_intervals, places, surely_beaten
 from stormbench.benchmarks.leaderboard.runs import result_files
 from stormbench.benchmarks.leaderboard.site import render
 from stormbench.benchmarks.leaderboard.texts import as_csv, as_latex, as_markdown

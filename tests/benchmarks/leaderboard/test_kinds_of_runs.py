@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from stormbench.benchmarks.compare import compare
 from stormbench.benchmarks.differences import ATTACKED
 from stormbench.benchmarks.leaderboard import build_boards, find_baselines, read_runs
-from stormbench.benchmarks.leaderboard.boards import Rank
 from stormbench.benchmarks.leaderboard.charts import board_charts, clean_errors
+from stormbench.benchmarks.leaderboard.ranks import Rank
 from stormbench.benchmarks.leaderboard.site import render
 from stormbench.benchmarks.results.attack_outcomes import ATTACK_ARRAYS
 from stormbench.benchmarks.results.documents import seal_of
