@@ -11,6 +11,22 @@ from stormbench.defenses.oat.model import ConditionalModel
 from stormbench.defenses.oat.recipe import Recipe
 
 
+class Batch:
+    """What a step of training is made of.
+
+    It is no dataclass and no tuple on purpose: Lightning Fabric would find the tensors in one and round pixels and
+    lambdas to half precision, and the attack would leave its ball.
+
+    Attributes:
+        images: ``(B, 3, H, W)`` in [0, 1].
+        labels: ``(B,)``.
+        lambdas: ``(B,)``.
+    """
+
+    def __init__(self, images: Tensor, labels: Tensor, lambdas: Tensor) -> None:
+        self.images, self.labels, self.lambdas = images, labels, lambdas
+
+
 class Outcome(NamedTuple):
     """What a step of training came to.
 
@@ -52,26 +68,16 @@ class Objective(nn.Module):
         super().__init__()
         self.model, self.recipe = model, recipe
 
-    def forward(self, images: Tensor, labels: Tensor, lambdas: Tensor, generator: torch.Generator) -> Outcome:
-        """The sum of all widths' losses, the widest first.
-
-        Args:
-            images: ``(B, 3, H, W)`` in [0, 1].
-            labels: ``(B,)``.
-            lambdas: ``(B,)``.
-            generator: of the attacks' starts, on the CPU.
-        """
-        outcomes = [
-            self.at_width(width, images, labels, lambdas, generator) for width in reversed(self.model.spec.widths)
-        ]
+    def forward(self, batch: Batch, generator: torch.Generator) -> Outcome:
+        """The sum of all widths' losses, the widest first; ``generator``, on the CPU, starts the attacks."""
+        outcomes = [self.at_width(width, batch, generator) for width in reversed(self.model.spec.widths)]
         widest = outcomes[0]
         total = torch.stack([outcome.loss for outcome in outcomes]).sum()
         return Outcome(total, widest.clean_right, widest.robust_right, widest.attacked)
 
-    def at_width(
-        self, width: float, images: Tensor, labels: Tensor, lambdas: Tensor, generator: torch.Generator
-    ) -> Outcome:
+    def at_width(self, width: float, batch: Batch, generator: torch.Generator) -> Outcome:
         """The mixed loss at one width; only images with a positive lambda are attacked."""
+        images, labels, lambdas = batch.images, batch.labels, batch.lambdas
         logits = self.model(images, lambdas, width)
         clean = functional.cross_entropy(logits, labels, reduction="none")
         attacked = lambdas > 0

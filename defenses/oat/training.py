@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from stormbench.defenses.oat.machine import Machine, OneDevice
 from stormbench.defenses.oat.model import ConditionalModel
-from stormbench.defenses.oat.objective import Objective, Outcome
+from stormbench.defenses.oat.objective import Batch, Objective, Outcome
 from stormbench.defenses.oat.recipe import Recipe
 from stormbench.defenses.oat.sampling import sample_lambdas
 from stormbench.errors import InputError, ModelError, SettingsChangedError
@@ -120,7 +120,7 @@ class _Run:
 
     def one_epoch(self) -> None:
         """All images once, in an order, with lambdas and attacks that depend on the seed and the epoch alone."""
-        own = (self.recipe.seed * _SUBSTREAMS + self.epoch) * _SUBSTREAMS
+        own = (self.recipe.seed * _SUBSTREAMS + self.epoch) * _SUBSTREAMS % 2**63
         shared, draws = (torch.Generator().manual_seed(own + offset) for offset in (0, 1 + self.machine.rank))
         torch.manual_seed(own + 1 + self.machine.rank)  # dropout
         self.objective.train()
@@ -143,7 +143,7 @@ class _Run:
         lambdas = sample_lambdas(len(images), self.model.spec.lambdas, draws, zero_share=self.recipe.zero_share).to(
             images.device
         )
-        outcome: Outcome = self.objective(images, labels, lambdas, draws)
+        outcome: Outcome = self.objective(Batch(images, labels, lambdas), draws)
         if not outcome.loss.isfinite():
             raise ModelError(f"the loss became {outcome.loss.item()} in epoch {self.epoch + 1}; a lower rate may help")
         self.stepper.zero_grad()
