@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from stormbench.benchmarks.robust_accuracy import attack
+from stormbench.cli import app
 from stormbench.cli.attack_table import print_story
+from stormbench.defenses.rain.small import SmallEnhancer
+from stormbench.defenses.rain.weights import read_weights, write_weights
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -43,6 +47,24 @@ def test_a_trained_enhancer_stands_in_front_of_a_model(stormbench: Run, tmp_path
     assert defense in run.stdout
     scored = stormbench("score", PLAIN, *DATA, "--defense", defense, "--corruptions", "contrast", "--limit", "8")
     assert scored.returncode == 0, scored.stderr
+
+
+def test_training_starts_from_an_enhancer_and_may_move_the_statistics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    write_weights(SmallEnhancer(features=4, blocks=1), Path("first.safetensors"))
+    how = "--data digits:train --limit 64 --start small=first.safetensors --restoration-epochs 0 --task-epochs 1"
+    arguments = ["train", "rain", PLAIN, *how.split(), "-o", "second.safetensors", "--moving-batch-norm"]
+    run = CliRunner().invoke(app, arguments)
+    assert run.exit_code == 0, run.output
+    assert "epoch 1 of 1, task" in run.output
+    kept = {"first.safetensors", "second.safetensors", "second.classifier.safetensors"}
+    assert {path.name for path in tmp_path.iterdir()} == kept
+    first, second = (read_weights(Path(f"{name}.safetensors")) for name in ("first", "second"))
+    assert {name: value.shape for name, value in first.items()} == {name: value.shape for name, value in second.items()}
+    assert not torch.equal(first["tail.weight"], second["tail.weight"])
 
 
 @pytest.mark.parametrize(
