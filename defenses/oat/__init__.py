@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from stormbench.defenses.oat.encodings import LambdaEncoding
     from stormbench.defenses.oat.film import FiLM
     from stormbench.defenses.oat.layers import DualBatchNorm2d, SlimmableConv2d, SlimmableLinear
-    from stormbench.defenses.oat.model import ConditionalModel, ModelAt
+    from stormbench.defenses.oat.model import ConditionalModel, ModelAt, conditional
     from stormbench.defenses.oat.networks import ARCHITECTURES
     from stormbench.defenses.oat.spec import NetworkSpec
     from stormbench.defenses.oat.training import train
@@ -29,6 +29,7 @@ __all__ = [
     "Recipe",
     "SlimmableConv2d",
     "SlimmableLinear",
+    "conditional",
     "train",
 ]
 
@@ -38,7 +39,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "encodings": ["LambdaEncoding"],
         "film": ["FiLM"],
         "layers": ["DualBatchNorm2d", "SlimmableConv2d", "SlimmableLinear"],
-        "model": ["ConditionalModel", "ModelAt"],
+        "model": ["ConditionalModel", "ModelAt", "conditional"],
         "networks": ["ARCHITECTURES"],
         "spec": ["NetworkSpec"],
         "training": ["train"],

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -108,6 +109,24 @@ class ConditionalModel(nn.Module):
             InputError: lambda or width was not trained.
         """
         return ModelAt(self, lam, width)
+
+
+def conditional(arch: str, **settings: Any) -> ConditionalModel:
+    """Builds a conditional network without training it.
+
+    Args:
+        arch: a name in ``ARCHITECTURES``.
+        settings: what differs from the defaults of ``NetworkSpec``.
+
+    Raises:
+        UnknownNameError: there is no such architecture.
+        InputError: a setting is out of range.
+
+    Example:
+        >>> conditional("small", lambdas=(0.0, 0.5, 1.0)).spec.encoding
+        'orthogonal'
+    """
+    return ConditionalModel(NetworkSpec(arch=arch, **settings))
 
 
 class ModelAt(nn.Module):
