@@ -9,8 +9,8 @@ from stormbench.corruptions.kernels.words import raw_words
 from stormbench.corruptions.kernels.ziggurat import fill_normal
 from stormbench.errors import InputError
 
-PIECE = 1 << 16
-"""So many pairs are drawn at once."""
+PIECE = 1 << 15
+"""So many numbers are drawn at once: their raw words stay in the processor's cache."""
 
 Shape = tuple[int, ...]
 Field = NDArray[np.float64]
@@ -61,7 +61,8 @@ class Draws:
         out = np.empty(shape)
         rest = out.ravel()
         while rest.size:
-            rest = rest[fill_normal(self.words64(rest.size), mean, deviation, rest) :]
+            piece = rest[:PIECE]
+            rest = rest[fill_normal(self.words64(piece.size), mean, deviation, piece) :]
         return out
 
     def normal_middle(self, mean: float, deviation: float, shape: tuple[int, int], kept: tuple[int, int]) -> Field:
@@ -80,16 +81,17 @@ class Draws:
         """Independent and uniform in 0..1, in steps of 2**-32 where they are our own."""
         if self._legacy is not None:
             return self._legacy.random_sample(count)
-        out = np.empty(count)
-        fill_unit(self.words32(count), 0.0, 1.0, out)
-        return out
+        return self.uniform(0.0, 1.0, (count,))
 
     def uniform(self, low: float, high: float, shape: Shape) -> Field:
         """Independent and uniform between ``low`` and ``high``."""
         if self._legacy is not None:
             return self._legacy.uniform(low, high, shape)
         out = np.empty(shape)
-        fill_unit(self.words32(out.size), float(low), float(high - low), out.ravel())
+        values = out.ravel()
+        for start in range(0, values.size, PIECE):
+            piece = values[start : start + PIECE]
+            fill_unit(self.words32(piece.size), float(low), float(high - low), piece)
         return out
 
     def angle(self, low: float, high: float) -> float:

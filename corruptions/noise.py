@@ -14,10 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stormbench.corruptions.draws import Draws
-from stormbench.corruptions.kernels.alias import Laws, Words, alias_tables, draw_levels, draw_shifts, salt_and_pepper
+from stormbench.corruptions.kernels.alias import (
+    Laws,
+    Words,
+    alias_tables,
+    draw_levels,
+    draw_shifts,
+    salt_and_pepper,
+    shares,
+)
 from stormbench.corruptions.pixels import Pixels, quantise
 
-PIECE = 1 << 16
+PIECE = 1 << 15
 LEVELS = np.arange(256)
 
 
@@ -31,7 +39,7 @@ def gaussian_noise(image: Pixels, draws: Draws, *, sigma: float) -> Pixels:
     """
     if draws.replays:
         return in_pieces(image, lambda v: quantise(v / 255.0 + draws.normal(0.0, sigma, v.shape)))
-    return draw_shifts(image, draws.words32(image.size), _shift_table(sigma))
+    return word_by_word(image, draws, draw_shifts, _shift_table(sigma))
 
 
 def shot_noise(image: Pixels, draws: Draws, *, photons: float) -> Pixels:
@@ -44,7 +52,7 @@ def shot_noise(image: Pixels, draws: Draws, *, photons: float) -> Pixels:
     """
     if draws.replays:
         return in_pieces(image, lambda v: quantise(draws.poisson(v / 255.0 * photons) / photons))
-    return draw_levels(image, draws.words32(image.size), _shot_tables(photons))
+    return word_by_word(image, draws, draw_levels, _shot_tables(photons))
 
 
 def impulse_noise(image: Pixels, draws: Draws, *, fraction: float) -> Pixels:
@@ -62,7 +70,7 @@ def impulse_noise(image: Pixels, draws: Draws, *, fraction: float) -> Pixels:
         hit = in_pieces(image, lambda v: draws.unit(v.size) < fraction)
         white = in_pieces(image, lambda v: draws.unit(v.size) < 0.5)
         return np.where(hit, white * np.uint8(255), image)
-    return salt_and_pepper(image, draws.words32(image.size), fraction)
+    return word_by_word(image, draws, salt_and_pepper, *shares(fraction))
 
 
 def speckle_noise(image: Pixels, draws: Draws, *, sigma: float) -> Pixels:
@@ -75,7 +83,24 @@ def speckle_noise(image: Pixels, draws: Draws, *, sigma: float) -> Pixels:
     """
     if draws.replays:
         return in_pieces(image, lambda v: quantise(v / 255.0 + v / 255.0 * draws.normal(0.0, sigma, v.shape)))
-    return draw_levels(image, draws.words32(image.size), _speckle_tables(sigma))
+    return word_by_word(image, draws, draw_levels, _speckle_tables(sigma))
+
+
+def word_by_word(image: Pixels, draws: Draws, draw: Callable[..., None], *law: object) -> Pixels:
+    """Draws each value from its law by one word of 32 bits.
+
+    Args:
+        image: any shape.
+        draws: not replaying.
+        draw: ``(values, words, *law, out)``.
+        law: as ``draw`` takes it.
+    """
+    out = np.empty_like(image)
+    values, results = image.ravel(), out.ravel()
+    for start in range(0, values.size, PIECE):
+        piece = values[start : start + PIECE]
+        draw(piece, draws.words32(piece.size), *law, results[start : start + PIECE])
+    return out
 
 
 def in_pieces(image: Pixels, noisy: Callable[[Pixels], Pixels | NDArray[np.bool_]]) -> Pixels:

@@ -22,7 +22,7 @@ def main(
     corruptions: Annotated[str | None, typer.Option(help="fog,snow,...; all if not given.")] = None,
     severities: Annotated[str | None, typer.Option(help="3 or 1,3,5; all if not given.")] = None,
     photos: Annotated[int, typer.Option(min=1, max=16, help="How many photographs.")] = 12,
-    times: Annotated[int, typer.Option(min=1, help="Calls for each photograph; their median counts.")] = 3,
+    times: Annotated[int, typer.Option(min=1, help="Calls for each photograph; their median counts.")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="Every number, instead of the table.")] = False,
 ) -> None:
     """Times stormbench beside imagecorruptions-imaug and the given modules."""

@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stormbench.corruptions.kernels.compiled import compiled
-from stormbench.corruptions.pixels import Pixels
 
 Words = NDArray[np.uint32]
 Laws = NDArray[np.float64]
 
 BITS = 32
+
+CLIPPED = np.clip(np.arange(256 + 511) - 255, 0, 255).astype(np.uint8)
+"""The sum of a grey level and a shift, by grey level + shift + 255."""
 
 
 def alias_tables(laws: Laws) -> Words:
@@ -78,67 +80,61 @@ def law_of(table: Words) -> Laws:
     return np.asarray((own + np.bincount(others, area - own, len(table))) / (1 << BITS))
 
 
-def draw_levels(image: Pixels, words: Words, tables: Words) -> Pixels:
-    """Each value replaced by a draw from the law of its grey level.
+def shares(fraction: float) -> tuple[np.uint32, np.uint32]:
+    """Below which word a value turns black, and below which it turns black or white.
 
     Args:
-        image: any shape.
-        words: uniform, one a value.
-        tables: (256, 256): grey level, outcome.
+        fraction: of the values that do, 0..1; half of them each.
     """
-    out = np.empty_like(image)
-    _draw_levels(image.ravel(), words, tables.ravel(), out.ravel())
-    return out
-
-
-def draw_shifts(image: Pixels, words: Words, table: Words) -> Pixels:
-    """Each value plus a draw from one law, clipped to 0..255.
-
-    Args:
-        image: any shape.
-        words: uniform, one a value.
-        table: (512,): outcome i is a shift by i - 255.
-    """
-    out = np.empty_like(image)
-    _draw_shifts(image.ravel(), words, table, out.ravel())
-    return out
-
-
-def salt_and_pepper(image: Pixels, words: Words, fraction: float) -> Pixels:
-    """Values set to 0 or 255, with probability ``fraction`` / 2 each.
-
-    Args:
-        image: any shape.
-        words: uniform, one a value.
-        fraction: 0..1.
-    """
-    out = np.empty_like(image)
-    black, hit = round(fraction / 2 * (1 << BITS)), round(fraction * (1 << BITS))
-    _salt_and_pepper(image.ravel(), words, np.uint32(black), np.uint32(hit), out.ravel())
-    return out
+    return np.uint32(round(fraction / 2 * (1 << BITS))), np.uint32(round(fraction * (1 << BITS)))
 
 
 @compiled
-def _draw_levels(image, words, tables, out):  # type: ignore[no-untyped-def]
-    for x in range(image.size):
+def draw_levels(values, words, tables, out):  # type: ignore[no-untyped-def]
+    """Each value replaced by a draw from the law of its grey level.
+
+    Args:
+        values: (n,), uint8.
+        words: (n,), uniform.
+        tables: (256, 256): grey level, outcome.
+        out: (n,), uint8, written.
+    """
+    for x in range(values.size):
         word = words[x]
         own = word >> np.uint32(24)
-        entry = tables[np.uint32(image[x]) << np.uint32(8) | own]
+        entry = tables[values[x], own]
         out[x] = np.uint8(own if word & np.uint32(0xFFFFFF) < entry >> np.uint32(8) else entry)
 
 
 @compiled
-def _draw_shifts(image, words, table, out):  # type: ignore[no-untyped-def]
-    for x in range(image.size):
+def draw_shifts(values, words, table, out):  # type: ignore[no-untyped-def]
+    """Each value plus a draw from one law, clipped to 0..255.
+
+    Args:
+        values: (n,), uint8.
+        words: (n,), uniform.
+        table: (512,): outcome i is a shift by i - 255.
+        out: (n,), uint8, written.
+    """
+    for x in range(values.size):
         word = words[x]
         own = word >> np.uint32(23)
         entry = table[own]
         shift = own if word & np.uint32(0x7FFFFF) < entry >> np.uint32(9) else entry & np.uint32(511)
-        out[x] = np.uint8(min(max(np.int32(image[x]) + np.int32(shift) - np.int32(255), np.int32(0)), np.int32(255)))
+        out[x] = CLIPPED[np.uint32(values[x]) + shift]  # whether it is clipped, no branch could predict
 
 
 @compiled
-def _salt_and_pepper(image, words, black, hit, out):  # type: ignore[no-untyped-def]
-    for x in range(image.size):
+def salt_and_pepper(values, words, black, hit, out):  # type: ignore[no-untyped-def]
+    """Values set to 0 or 255.
+
+    Args:
+        values: (n,), uint8.
+        words: (n,), uniform.
+        black: below it a word blackens.
+        hit: below it and not below ``black`` it whitens.
+        out: (n,), uint8, written.
+    """
+    for x in range(values.size):
         spoilt = np.uint8(0) if words[x] < black else np.uint8(255)
-        out[x] = spoilt if words[x] < hit else image[x]
+        out[x] = spoilt if words[x] < hit else values[x]
