@@ -122,6 +122,7 @@ def verdict_of(record: AdversarialRecord, outcomes: AttackOutcomes, classes: int
         adaptive=left(*ATTACKERS) or 0.0,
         white_box=left(Role.ADAPTIVE) or 0.0,
         oblivious=left(Role.OBLIVIOUS),
+        noise=left(Role.NOISE),
         gradient_free=left(Role.GRADIENT_FREE),
         transfer=left(Role.OBLIVIOUS, Role.TRANSFER),
         fixed_draw=left(Role.FIXED_DRAW),

@@ -267,6 +267,7 @@ def evaluate(run: Runner, budget: Budget, subject: Subject, ball: Ball) -> Evalu
         adaptive=_share(adaptive),
         white_box=_left(rows, Role.ADAPTIVE) or 0.0,
         oblivious=_left(rows, Role.OBLIVIOUS),
+        noise=_left(rows, Role.NOISE),
         gradient_free=_left(rows, Role.GRADIENT_FREE),
         transfer=_left(rows, Role.OBLIVIOUS, Role.TRANSFER),
         fixed_draw=_left(rows, Role.FIXED_DRAW),

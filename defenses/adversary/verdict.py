@@ -26,6 +26,7 @@ class Figures:
         adaptive: under the worst of all attacks for each image.
         white_box: under the worst of those that follow the defense's gradient.
         oblivious: under an attack that knows nothing of the defense.
+        noise: under the worst of some random points.
         gradient_free: under the attack without gradients.
         transfer: the lowest under attacks made on other models, the undefended one included.
         fixed_draw: under an attack that knows the next draw.
@@ -38,6 +39,7 @@ class Figures:
     adaptive: float
     white_box: float
     oblivious: float | None
+    noise: float | None
     gradient_free: float | None
     transfer: float | None
     fixed_draw: float | None
@@ -53,7 +55,7 @@ def judge_figures(figures: Figures) -> tuple[Verdict, str]:
     then whether more effort still pays.
 
     Example:
-        >>> judge_figures(Figures(0.9, 0.04, 0.04, 0.6, 0.5, 0.6, 0.0, 0.0, 0.1, 0.01))[0].value
+        >>> judge_figures(Figures(0.9, 0.04, 0.04, 0.6, 0.8, 0.5, 0.6, 0.0, 0.0, 0.1, 0.01))[0].value
         'not robust'
     """
     if reason := _broken(figures):
@@ -78,6 +80,7 @@ def _broken(figures: Figures) -> str:
 
 def _masked(figures: Figures) -> str:
     doubts = {
+        "random noise does better": _beats(figures.noise, figures.white_box),
         "an attack without gradients does better": _beats(figures.gradient_free, figures.white_box),
         "a transferred attack does better": _beats(figures.transfer, figures.white_box),
         "knowing the draw does not help the attack": figures.fixed_draw is not None
