@@ -2,40 +2,30 @@
 
 import importlib.metadata
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import partial
 from math import ceil
 from pathlib import Path
 
 import numpy as np
-from torch import nn
 
+from stormbench.benchmarks.claims import Claims, image_claims
 from stormbench.benchmarks.models.loading import Model, load_model
 from stormbench.benchmarks.results.documents import is_sequence_result
-from stormbench.benchmarks.results.outcomes import Outcomes
-from stormbench.benchmarks.results.plain_text import shown
-from stormbench.benchmarks.results.schema import CLEAN, Result, read_outcomes, read_result
+from stormbench.benchmarks.results.schema import Settings, read_result
 from stormbench.benchmarks.results.verification import Verification, file_digest
-from stormbench.benchmarks.score_shard import ScoreShard
-from stormbench.benchmarks.shards import Shard, split
+from stormbench.benchmarks.sequences.claims import sequence_claims
+from stormbench.benchmarks.sequences.results import read_sequence_result
+from stormbench.benchmarks.shards import Shard
 from stormbench.benchmarks.survey import Progress, sound_images, survey
-from stormbench.datasets import ImageSet, match_classes, open_images
-from stormbench.datasets.corrupted import CellPixels, OnTheFly
-from stormbench.datasets.released import open_released
-from stormbench.defenses import defend
+from stormbench.datasets import ImageSet, open_images
 from stormbench.errors import InputError, ResultError
 
 # However small the sample asked for: a forged cell of 75 should have a chance to be in it.
 _LEAST_UNITS = 10
 
 
-@dataclass(frozen=True)
-class _Unit:
-    """One cell of one batch: the least that can be recomputed where a random defense draws batch by batch."""
-
-    shard: Shard
-    cell: int
+Unit = tuple[Shard, int]  # a shard, and a cell of it
 
 
 def verify(
@@ -49,7 +39,7 @@ def verify(
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> Verification:
-    """Recomputes a random sample of the (image, cell) pairs of a result.
+    """Recomputes a random sample of the (image, cell) pairs of a result, on images or on sequences.
 
     The sample is drawn in batches of the run, because a random defense draws batch by batch. Whoever forges a result
     cannot know which will be drawn.
@@ -73,19 +63,13 @@ def verify(
     """
     if not 0 < sample <= 1:
         raise InputError(f"a sample is a share above 0 and at most 1, not {sample}")
-    if is_sequence_result(path):
-        raise ResultError(f"{path} is of sequences; only results on images are verified")
-    result = read_result(path)
-    outcomes = read_outcomes(path, result)
-    images = _same_images(path, result, data)
-    pixels = _pixels(path, result, images, released)
-    task = _task(result, _same_model(path, result, model), images, pixels, device)
+    claims = _claims(path, model, data, released, device)
     seed = secrets.randbits(31) if seed is None else seed
-    units = _sample(result, sample, seed)
-    recomputed, equal, total = 0, 0, sum(len(unit.shard) for unit in units)
-    for unit in units:
-        recomputed += len(unit.shard)
-        equal += _count_equal(task, unit, result, outcomes)
+    units = _sample(claims, sample, seed)
+    recomputed, equal, total = 0, 0, sum(len(shard) * claims.frames[cell] for shard, cell in units)
+    for shard, cell in units:
+        held = claims.held(shard, cell)
+        recomputed, equal = recomputed + held.size, equal + int(held.sum())
         if progress:
             progress(recomputed, total)
     return Verification(
@@ -98,49 +82,25 @@ def verify(
     )
 
 
-def _sample(result: Result, share: float, seed: int) -> list[_Unit]:
-    shards = split(result.data.images, result.batch_size)
-    units = [_Unit(shard, cell) for shard in shards for cell in range(len(result.cells))]
+def _claims(path: Path, model: str, data: str | Path, released: str | Path | None, device: str) -> Claims:
+    if is_sequence_result(path):
+        of_sequences = read_sequence_result(path)
+        given = _same_model(path, of_sequences, model), _same_images(path, of_sequences, data)
+        return sequence_claims(path, of_sequences, *given, released, device)
+    result = read_result(path)
+    return image_claims(
+        path, result, _same_model(path, result, model), _same_images(path, result, data), released, device
+    )
+
+
+def _sample(claims: Claims, share: float, seed: int) -> list[Unit]:
+    units = [(shard, cell) for shard in claims.shards for cell in range(len(claims.frames))]
     wanted = min(len(units), max(_LEAST_UNITS, ceil(share * len(units))))
     chosen = np.random.default_rng(seed).choice(len(units), size=wanted, replace=False)
     return [units[index] for index in sorted(chosen.tolist())]
 
 
-def _count_equal(task: ScoreShard, unit: _Unit, result: Result, outcomes: Outcomes) -> int:
-    cell = result.cells[unit.cell]
-    task.cells = [(cell.corruption, cell.severity)]
-    claimed = outcomes.prediction[unit.cell, unit.shard.start : unit.shard.stop]
-    return int((task(unit.shard)["prediction"][0] == claimed).sum())
-
-
-def _task(result: Result, model: Model, images: ImageSet, pixels: CellPixels, device: str) -> ScoreShard:
-    return ScoreShard(
-        build=partial(_build, model, result.defense.spec if result.defense else None),
-        images=images,
-        labels=match_classes(images, model.num_classes),
-        pixels=pixels,
-        cells=[],
-        seed=result.seed,
-        device=device,
-    )
-
-
-def _pixels(path: Path, result: Result, images: ImageSet, released: str | Path | None) -> CellPixels:
-    suite, claimed = result.suite, result.data.released
-    if (released is None) != (claimed is None):
-        scored = f"on released files ({shown(claimed)}): say where they are" if claimed else "on images made on the fly"
-        raise ResultError(f"{path} was scored {scored}")
-    if released is None:
-        return OnTheFly(suite.geometry, suite.scale, suite.jpeg_quality, result.seed)
-    cells = [(cell.corruption, cell.severity) for cell in result.cells if cell.corruption != CLEAN]
-    return open_released(Path(released), images, suite.geometry, cells)[0]
-
-
-def _build(model: nn.Module, defense: str | None) -> nn.Module:
-    return defend(model, defense) if defense else model
-
-
-def _same_model(path: Path, result: Result, spec: str) -> Model:
+def _same_model(path: Path, result: Settings, spec: str) -> Model:
     model = load_model(spec, **asdict(result.model.preprocessing))
     if model.digest != result.model.digest:
         raise ResultError(
@@ -150,7 +110,7 @@ def _same_model(path: Path, result: Result, spec: str) -> Model:
     return model
 
 
-def _same_images(path: Path, result: Result, data: str | Path) -> ImageSet:
+def _same_images(path: Path, result: Settings, data: str | Path) -> ImageSet:
     images = open_images(data)
     wanted = result.data.images + len(result.data.skipped)
     images = images.subset(range(min(wanted, len(images))))

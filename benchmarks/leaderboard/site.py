@@ -26,7 +26,7 @@ from stormbench.benchmarks.leaderboard.texts import (
     used_columns,
 )
 from stormbench.benchmarks.results.plain_text import shown
-from stormbench.benchmarks.results.schema import Result
+from stormbench.benchmarks.results.schema import DefenseRecord, Result
 from stormbench.benchmarks.sequences.results import SequenceResult
 from stormbench.files import write_whole
 
@@ -123,7 +123,7 @@ def _filters(rows: Sequence[Row]) -> dict[str, list[str]]:
 
 def _provenance(result: Result | SequenceResult) -> dict[str, str]:
     """Where the figures of a measured row come from."""
-    defense = {"Defense": f"{result.defense.spec}, seed {result.defense.seed}"} if result.defense else {}
+    defense = {"Defense": _defense(result.defense)} if result.defense else {}
     data, skipped = result.data, result.data.skipped
     provenance = {
         "Model": result.model.source,
@@ -139,6 +139,12 @@ def _provenance(result: Result | SequenceResult) -> dict[str, str]:
         "Skipped": f"{len(skipped)} images: {', '.join(skipped[:20])}" if skipped else "nothing",
     }
     return {what: shown(text, longest=_SHOWN_TEXT) for what, text in provenance.items()}
+
+
+def _defense(record: DefenseRecord) -> str:
+    votes = f", {record.draws} draws vote" if record.draws and record.draws > 1 else ""
+    weights = f", weights {record.weights}" if record.weights else ""
+    return f"{record.spec}, seed {record.seed}{votes}{weights}"
 
 
 def _pixels(result: Result | SequenceResult) -> str:

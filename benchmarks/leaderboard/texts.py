@@ -159,10 +159,10 @@ def _table(title: str, rows: Sequence[Row], escape: Escape) -> Table:
 def _curve_table(curve: Curve, escape: Escape) -> Table:
     headings = ["Line", "Lambda", *(column.heading for column in CURVE_COLUMNS)]
     lines = [
-        [curve.kind(point), f"{point.lam:g}", *(str(column.figure(point) or "") for column in CURVE_COLUMNS)]
+        [escape(curve.kind(point)), f"{point.lam:g}", *(str(column.figure(point) or "") for column in CURVE_COLUMNS)]
         for point in curve.points
     ]
-    return Table(curve.title, headings, "l" + "r" * (len(headings) - 1), [[*map(escape, line)] for line in lines])
+    return Table(curve.title, headings, "l" + "r" * (len(headings) - 1), lines)
 
 
 def _cells(row: Row, columns: Sequence[Column], escape: Escape) -> list[str]:

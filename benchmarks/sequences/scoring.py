@@ -39,7 +39,8 @@ from stormbench.metrics.classification import top_classes
 from stormbench.metrics.stability import TOP
 from stormbench.parallel import Workers
 
-_IMAGES_A_SHARD = 4
+# Verification recomputes shard by shard, because random defenses draw so: results depend on this number.
+IMAGES_A_SHARD = 4
 
 
 @dataclass
@@ -151,7 +152,7 @@ def score_sequences(
     labels = inputs.labels
 
     def run(journal: Journal) -> SequenceResult:
-        shards = split(len(inputs.sound), _IMAGES_A_SHARD)
+        shards = split(len(inputs.sound), IMAGES_A_SHARD)
         with threads_restored():
             work_off(task, journal, shards, workers=workers, progress=progress)
         top = np.concatenate([journal.read(shard.index)["top"] for shard in shards])

@@ -28,7 +28,7 @@ def _table(board: Board) -> Table:
     if judged:
         table.add_column("verdict")
     for row in board.rows:
-        verdict = [row.verdict] if judged else []
+        verdict = [row.verdict.partition(":")[0]] if judged else []
         table.add_row(str(row.rank or ""), row.short_model, row.defense, *_figures(row, columns), *verdict)
     return table
 

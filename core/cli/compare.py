@@ -14,10 +14,11 @@ def compare(
 ) -> None:
     """Says which model is better, by how much and how surely, image by image."""
     from stormbench.benchmarks.compare import compare as run
-    from stormbench.benchmarks.summary import find_baseline
+    from stormbench.benchmarks.leaderboard import find_baselines
     from stormbench.cli.comparison_tables import print_comparison
 
-    comparisons = run(results, baseline=find_baseline(baseline) if baseline else None)
+    (found,) = find_baselines([baseline]).values() if baseline else [None]
+    comparisons = run(results, baseline=found)
     if as_json:
         typer.echo(json.dumps([comparison.as_json() for comparison in comparisons], indent=1))
         return

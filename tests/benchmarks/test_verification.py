@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,16 @@ from stormbench.benchmarks.leaderboard import build_boards, read_runs
 from stormbench.benchmarks.leaderboard.site import render
 from stormbench.benchmarks.results.documents import seal_of
 from stormbench.benchmarks.results.outcomes import OUTCOME_ARRAYS, Outcomes, arrays_from
-from stormbench.benchmarks.results.schema import count, read_result
+from stormbench.benchmarks.results.schema import Settings, count, read_result
 from stormbench.benchmarks.results.verification import read_verification, write_verification
 from stormbench.benchmarks.scoring import score
+from stormbench.benchmarks.sequences.results import (
+    read_sequence_outcomes,
+    read_sequence_result,
+    write_sequence_result,
+)
+from stormbench.benchmarks.sequences.scoring import score_sequences
+from stormbench.benchmarks.sequences.suites import SEQUENCE_SUITES
 from stormbench.benchmarks.shards import npz
 from stormbench.benchmarks.suites import SUITES
 from stormbench.benchmarks.verification import verify
@@ -117,3 +125,35 @@ def test_a_record_says_nothing_about_another_file(result: Path) -> None:
     result.with_suffix(".verified").write_text("{}")
     with pytest.raises(ResultError, match="is not the record of a verification"):
         read_verification(result)
+
+
+@pytest.fixture(scope="module", params=[None, "resize-pad"], ids=["bare", "behind a random defense"])
+def sequences(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    suite = SEQUENCE_SUITES["cifar-p"].narrowed(["translate", "gaussian_noise"], [1])
+    folder = tmp_path_factory.mktemp("sequences")
+    path, _ = score_sequences(PLAIN, "digits", suite, out=folder, name="run", limit=6, defense=request.param)
+    return path
+
+
+def test_sequences_are_verified_frame_by_frame(sequences: Path) -> None:
+    frames = sum(cell.frames for cell in read_sequence_result(sequences).cells)
+    seen: list[tuple[int, int]] = []
+    found = verify(sequences, PLAIN, "digits", sample=1, progress=lambda *at: seen.append(at))
+    assert found.recomputed == found.equal == 6 * frames
+    assert seen[-1] == (6 * frames, 6 * frames)
+
+
+def test_forged_sequences_are_found_out(sequences: Path, tmp_path: Path) -> None:
+    """Where the guesses never move, nothing flips: counts, digest and seal are made to match."""
+    result = read_sequence_result(sequences)
+    outcomes = read_sequence_outcomes(sequences, result)
+    still = np.repeat(outcomes.top[:, :1], outcomes.top.shape[1], axis=1)
+    cells = [(key, cell.frames) for key, cell in zip(result.keys, result.cells, strict=True)]
+    settings = Settings(**{name: getattr(result, name) for name in Settings.model_fields})
+    forged = tmp_path / "forged.json"
+    written = write_sequence_result(settings, cells, replace(outcomes, top=still), forged)
+    assert all(cell.flips == 0 for cell in written.cells)
+    read_sequence_outcomes(forged, written)
+    assert not verify(forged, PLAIN, "digits", sample=0.5).passed
+    with pytest.raises(ResultError, match="was made with the weights"):
+        verify(forged, NOISY, "digits")
