@@ -47,19 +47,19 @@ def test_a_dedicated_model_and_what_a_finished_training_refuses(stormbench: Run,
 
 
 def test_a_killed_training_continues_to_the_same_weights(stormbench: Run, tmp_path: Path) -> None:
-    command = ("train", "oat", *DATA, *TINY, "--limit", "256", "--epochs", "8", "--residual", "--seed", "5")
+    command = ("train", "oat", *DATA, *TINY, "--limit", "96", "--epochs", "6", "--residual", "--seed", "5")
     whole = stormbench(*command, "-o", "whole")
     assert whole.returncode == 0, whole.stderr
     line = [sys.executable, "-m", "stormbench", *command, "-o", "killed"]
     with subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as run:
         assert run.stderr is not None
-        next(text for text in run.stderr if text.startswith("epoch 2 of 8"))
+        next(text for text in run.stderr if text.startswith("epoch 2 of 6"))
         run.send_signal(signal.SIGKILL)
     assert (tmp_path / "killed" / "training.unfinished").is_file()
     assert not (tmp_path / "killed" / "model.safetensors").exists()
     continued = stormbench(*command, "-o", "killed")
     assert continued.returncode == 0, continued.stderr
-    assert "epoch 1 of 8" not in continued.stderr
+    assert "epoch 1 of 6" not in continued.stderr
     one, other = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "killed"))
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
