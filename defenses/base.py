@@ -82,9 +82,13 @@ class Randomness:
             self._fixed = outside
             self.generator.set_state(state)
 
-    def integers(self, low: int, high: int, images: Tensor, *shape: int) -> Tensor:
-        """Uniform integers ``low``..``high``, both included, of shape ``(N, *shape)``."""
-        return self._draw(lambda size: torch.randint(low, high + 1, size, generator=self.generator), images, shape)
+    def integers(self, low: int, high: int, images: Tensor, *shape: int, shared: bool = False) -> Tensor:
+        """Uniform integers ``low``..``high``, both included, of shape ``(N, *shape)``; ``shared``: one for all."""
+
+        def draw(size: tuple[int, ...]) -> Tensor:
+            return torch.randint(low, high + 1, size, generator=self.generator)
+
+        return self._draw(draw, images, shape, shared=shared)
 
     def uniform(self, images: Tensor, *shape: int) -> Tensor:
         """Uniform numbers in [0, 1) of shape ``(N, *shape)``."""
@@ -94,9 +98,11 @@ class Randomness:
         """Standard normal numbers of shape ``(N, *shape)``."""
         return self._draw(lambda size: torch.randn(size, generator=self.generator), images, shape)
 
-    def _draw(self, draw: Callable[[tuple[int, ...]], Tensor], images: Tensor, shape: tuple[int, ...]) -> Tensor:
-        shared = self.per_batch or self._fixed is not None
-        drawn = draw((1 if shared else len(images), *shape)).to(images.device)
+    def _draw(
+        self, draw: Callable[[tuple[int, ...]], Tensor], images: Tensor, shape: tuple[int, ...], *, shared: bool = False
+    ) -> Tensor:
+        one = shared or self.per_batch or self._fixed is not None
+        drawn = draw((1 if one else len(images), *shape)).to(images.device)
         return drawn.expand(len(images), *shape)
 
 

@@ -16,11 +16,12 @@ class RAIN(RandomDefense):
 
     Half of each side is thrown away pixel by pixel at random, the rest is shifted at random, and an enhancer brings it
     back to its size. The defaults are those of the authors' published code, except that each image has its own shift
-    (``per_batch=true`` is theirs) and that the enhancer is bilinear until weights are given.
+    (``shift_per_batch=true`` is theirs) and that the enhancer is bilinear until weights are given.
 
     Args:
         model: see :class:`~stormbench.defenses.base.Defense`.
         shift: the largest shift as a share of the halved side; 0 switches the shift off.
+        shift_per_batch: all images of a batch are shifted alike; their pixels are still chosen apart.
         downsampling: ``random`` (RdmDU), or ``bicubic``, the deterministic ablation.
         upsampler: the enhancer; see ``stormbench.defenses.rain.enhancers``.
         weights: file of the enhancer's weights; only for those that have any.
@@ -36,6 +37,7 @@ class RAIN(RandomDefense):
         model: nn.Module,
         *,
         shift: float = 0.05,
+        shift_per_batch: bool = False,
         downsampling: Literal["random", "bicubic"] = "random",
         upsampler: UpsamplerName = "bilinear",
         weights: str = "",
@@ -45,6 +47,7 @@ class RAIN(RandomDefense):
         if not 0 <= shift <= 1:
             raise InputError(f"shift is a share of the side from 0 to 1, not {shift}")
         self.shift = shift
+        self.shift_per_batch = shift_per_batch
         self.downsampling = downsampling
         self.enhancer = load_enhancer(upsampler, weights)
 
@@ -61,4 +64,4 @@ class RAIN(RandomDefense):
             small = random_downsampling(images, self.randomness)
         else:
             small = functional.interpolate(images, scale_factor=1 / RATIO, mode="bicubic", antialias=True).clamp(0, 1)
-        return random_shift(small, self.shift, self.randomness)
+        return random_shift(small, self.shift, self.randomness, per_batch=self.shift_per_batch)

@@ -27,19 +27,20 @@ def random_downsampling(images: Tensor, randomness: Randomness) -> Tensor:
     return cells.gather(dim=4, index=chosen).squeeze(4)
 
 
-def random_shift(images: Tensor, share: float, randomness: Randomness) -> Tensor:
+def random_shift(images: Tensor, share: float, randomness: Randomness, *, per_batch: bool = False) -> Tensor:
     """RdmSCS: a circular shift by uniform integers of up to ``share`` of each side; it is not undone later.
 
     Args:
         images: ``(N, C, H, W)``.
         share: the largest shift as a share of the side, 0 to 1; see :func:`largest_shift`.
         randomness: where the vertical and the horizontal shift come from.
+        per_batch: one shift for all images, as in the published code.
     """
     for axis in (2, 3):
         side = images.shape[axis]
         reach = largest_shift(side, share)
         if reach:
-            images = _roll_each(images, randomness.integers(-reach, reach, images, 1), axis)
+            images = _roll_each(images, randomness.integers(-reach, reach, images, 1, shared=per_batch), axis)
     return images
 
 

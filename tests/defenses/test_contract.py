@@ -146,7 +146,7 @@ def test_specifications_are_read_against_the_constructor(model: nn.Module) -> No
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("rain:shfit=0.1", "no setting 'shfit'; there are: shift, downsampling"),
+        ("rain:shfit=0.1", "no setting 'shfit'; there are: shift, shift_per_batch"),
         ("rain:shift=far", "shift wants float, not 'far'"),
         ("rain:shift=2", "shift is a share of the side from 0 to 1, not 2.0"),
         ("rain:draws=0", "draws is at least 1, not 0"),

@@ -62,6 +62,19 @@ def test_shift_equals_roll() -> None:
         assert torch.equal(result, image.roll((int(dv), int(dh)), dims=(1, 2)))
 
 
+def test_the_published_code_shifts_a_batch_alike_and_chooses_pixels_apart() -> None:
+    marked = torch.zeros(6, 3, 40, 40)
+    marked[:, :, 0, 0] = 1
+    draws = Randomness(0)
+    shifts = {tuple(random_shift(marked, 0.2, draws, per_batch=True)[0, 0].nonzero()[0].tolist()) for _ in range(9)}
+    assert len(shifts) > 4
+    shifted = random_shift(marked, 0.2, draws, per_batch=True)
+    assert all(torch.equal(each, shifted[0]) for each in shifted)
+    images = torch.rand(1, 3, 64, 64).expand(6, -1, -1, -1)
+    defended = defend(nn.Identity(), "rain:shift_per_batch=true")
+    assert not torch.equal(*defended.transform(images)[:2])
+
+
 def test_reach_of_the_published_sizes() -> None:
     assert [largest_shift(side, 0.05) for side in (112, 48, 16)] == [5, 2, 1]
 
