@@ -8,11 +8,42 @@ import pytest
 
 from stormbench.benchmarks import load_model
 from stormbench.benchmarks.results.schema import DefenseRecord, read_result
+from stormbench.benchmarks.robust_accuracy import attack
 from stormbench.benchmarks.scoring import score
 from stormbench.benchmarks.suites import SUITES
+from stormbench.defenses import DEFENSES
+from stormbench.defenses.adversary import Budget
 from stormbench.metrics.intervals import wilson
 
 RUNS = 16
+LEAST = Budget(
+    "least",
+    "for tests",
+    lead="pgd:step=0.5",
+    lead_steps=1,
+    others=(),
+    first_draws=1,
+    most_draws=1,
+    others_draws=1,
+    queries=1,
+    query_draws=1,
+    tries=1,
+    vote=1,
+    judge=1,
+)
+
+
+@pytest.mark.parametrize("name", list(DEFENSES))
+def test_every_defense_is_scored_and_attacked_by_its_name_alone(name: str, tmp_path: Path) -> None:
+    plain = load_model("python:stormbench.benchmarks.demo.networks:plain")
+    few = SUITES["cifar-c"].narrowed(["contrast"], [3])
+    how = {"out": tmp_path, "limit": 3, "defense": name}
+    _, scored = score(plain, "digits", few, **how)  # type: ignore[arg-type]
+    assert [cell.images for cell in scored.cells] == [3, 3]
+    _, attacked = attack(plain, "digits", few, eps=0.1, budget=LEAST, **how)  # type: ignore[arg-type]
+    assert attacked.adversarial is not None
+    assert attacked.adversarial.images == 3
+    assert attacked.adversarial.correct.oblivious is not None
 
 
 @pytest.mark.parametrize(
