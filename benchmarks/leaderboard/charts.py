@@ -10,6 +10,7 @@ from typing import Any
 from stormbench.benchmarks.leaderboard.boards import Board, Row
 from stormbench.benchmarks.leaderboard.columns import COLUMN, Column, Figure
 from stormbench.benchmarks.leaderboard.curves import CURVE_COLUMNS, Curve
+from stormbench.benchmarks.leaderboard.labels import place_labels
 from stormbench.benchmarks.results.plain_text import shown
 from stormbench.benchmarks.summary import Estimate
 from stormbench.benchmarks.tradeoff.schema import Point
@@ -18,9 +19,9 @@ Values = list[dict[str, Any]]
 CleanErrors = Mapping[tuple[str, str], Figure]
 
 # More rows than this can be read in the table only.
-_MOST_ROWS, _MOST_CURVES, _MOST_NAMES = 40, 8, 24
+_MOST_ROWS, _MOST_CURVES = 40, 8
 _LABEL = 48
-_SHORT_LABEL = 26
+_SHORT_LABEL = 34
 _SHORT_NAME = 12  # of published models only those are written out, the rest can be pointed at,
 _FEW = 8  # unless there are few
 _MARKS = 2  # the layer of the scatter plot that holds the marks
@@ -32,7 +33,6 @@ _STYLES = [
 ]
 # Colours and marks of lines that stand side by side, each as unlike the one before as can be.
 _WELL_APART = [_STYLES[0], _STYLES[3], _STYLES[1], _STYLES[4], _STYLES[2], _STYLES[5], _STYLES[6], _STYLES[7]]
-_DASHES = [[1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [4, 1], [12, 4], [1, 3], [6, 2, 1, 2, 1, 2]]
 _GROUPS = dict(zip((_MEASURED, _DEFENDED, _PUBLISHED), _STYLES, strict=False))
 
 
@@ -67,7 +67,9 @@ def board_charts(board: Board, elsewhere: CleanErrors) -> list[Chart]:
 
 def curve_chart(curve: Curve) -> Chart:
     """The trade-off of one model: a line a width over lambda, and dedicated models as points."""
-    points = [_trade(curve, point) for point in curve.points]
+    widest = max(point.width for point in curve.tradeoff.points)
+    names = [f"{point.lam:g}" if point.width == widest else "" for point in curve.points]
+    points = _with_names([_trade(curve, point) for point in curve.points], names)
     caption = (
         "Each mark is the model at one lambda, from 0, trained for accuracy, to 1, trained for robustness; the further "
         "up and right, the better. Each line is a width: the share of the network's channels that is used. Strokes are "
@@ -78,7 +80,6 @@ def curve_chart(curve: Curve) -> Chart:
     chart = _chart("tradeoff", "Clean accuracy against robust accuracy", caption, 460, {"points": points}, wide=True)
     groups = list(dict.fromkeys(str(point["group"]) for point in points))
     _scale(chart.specification["encoding"]["color"], groups, [hue for hue, _ in _WELL_APART])
-    _scale(chart.specification["layer"][0]["encoding"]["strokeDash"], groups, _DASHES)
     _scale(chart.specification["layer"][_MARKS + 1]["encoding"]["shape"], groups, [shape for _, shape in _WELL_APART])
     return chart
 
@@ -92,7 +93,6 @@ def _trade(curve: Curve, point: Point) -> dict[str, Any]:
         "group": curve.kind(point),
         "line": point not in curve.tradeoff.dedicated,
         "lambda": point.lam,
-        "text": f"{point.lam:g}" if point.width == 1 else "",
         "operations": str(figures["operations"]),
         "parameters": str(figures["parameters"]),
         **_coordinate("x", clean),
@@ -169,7 +169,10 @@ def _scatter(rows: Sequence[Row], index: str, elsewhere: CleanErrors) -> Iterato
     clean = "clean accuracy" if column.higher_is_better else "clean error"
     title = f"{clean.capitalize()} against {column.title.partition(' (')[0]}"
     title += ", as published" if groups == [_PUBLISHED] else ""
-    chart = _chart("scatter", title, _scatter_caption(column, groups), 460, {"points": points})
+    caption = _scatter_caption(column, groups)
+    if any(row.run and "clean_error" not in row.figures for row in rows):
+        caption += " The clean errors are of another run of the same weights."
+    chart = _chart("scatter", title, caption, 460, {"points": points})
     encoding = chart.specification["encoding"]
     encoding["x"]["title"], encoding["y"]["title"] = f"{clean} (%)", column.title
     marked = chart.specification["layer"][_MARKS]["encoding"]
@@ -201,23 +204,34 @@ def _points(rows: Sequence[Row], index: str, elsewhere: CleanErrors) -> Values:
     cleans = [row.figures.get("clean_error") or elsewhere.get(_identity(row)) for row in rows]
     drawn = [(row, clean) for row, clean in zip(rows, cleans, strict=True) if clean and index in row.figures]
     labels = [shown(row.short, longest=_LABEL) for row, _ in drawn]
-    accuracy = COLUMN[index].higher_is_better
-    # One name is written once: two sources may have published the same model.
     few = len(drawn) <= _FEW
-    written = {label: id(row) for (row, _), label in zip(drawn, labels, strict=True) if few or _is_written(row)}
-    named = list(written.values())
+    # One name is written once: two sources may have published the same model.
+    named = {
+        label: at
+        for at, (row, label) in enumerate(zip((row for row, _ in drawn), labels, strict=True))
+        if few or _is_written(row)
+    }
+    names = [shown(label, longest=_SHORT_LABEL) if named.get(label) == at else "" for at, label in enumerate(labels)]
+    points = [_point(row, clean, index, label) for (row, clean), label in zip(drawn, labels, strict=True)]
+    return _with_names(points, names)
+
+
+def _with_names(points: Values, names: Sequence[str]) -> Values:
+    labels = place_labels(points, names)
     return [
-        {
-            "label": label,
-            "short": shown(label, longest=_SHORT_LABEL) if id(row) in named[:_MOST_NAMES] else "",
-            "dy": 12 if id(row) in named[1::2] else -6,
-            "group": _group(row),
-            "remark": row.verdict or row.source or f"{row.images:,} images",
-            **_coordinate("x", _accuracy(clean) if accuracy else clean),
-            **_coordinate("y", row.figures[index]),
-        }
-        for (row, clean), label in zip(drawn, labels, strict=True)
+        point | {"short": label.text, "align": label.align, "dx": label.dx, "dy": label.dy}
+        for point, label in zip(points, labels, strict=True)
     ]
+
+
+def _point(row: Row, clean: Figure, index: str, label: str) -> dict[str, Any]:
+    return {
+        "label": label,
+        "group": _group(row),
+        "remark": row.verdict or row.source or f"{row.images:,} images",
+        **_coordinate("x", _accuracy(clean) if COLUMN[index].higher_is_better else clean),
+        **_coordinate("y", row.figures[index]),
+    }
 
 
 def _is_written(row: Row) -> bool:

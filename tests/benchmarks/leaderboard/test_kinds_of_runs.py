@@ -13,19 +13,27 @@ from hypothesis import strategies as st
 
 from stormbench.benchmarks.compare import compare
 from stormbench.benchmarks.differences import ATTACKED
-from stormbench.benchmarks.leaderboard import build_boards, find_baselines, read_runs
+from stormbench.benchmarks.leaderboard import Board, build_boards, find_baselines, read_runs
 from stormbench.benchmarks.leaderboard.charts import board_charts, clean_errors
 from stormbench.benchmarks.leaderboard.ranks import Rank
 from stormbench.benchmarks.leaderboard.site import render
+from stormbench.benchmarks.leaderboard.texts import as_markdown
 from stormbench.benchmarks.results.attack_outcomes import ATTACK_ARRAYS
 from stormbench.benchmarks.results.documents import seal_of
 from stormbench.benchmarks.results.outcomes import OUTCOME_ARRAYS, arrays_from
-from stormbench.benchmarks.sequences.results import SequenceResult
+from stormbench.benchmarks.results.schema import CLEAN, Settings
+from stormbench.benchmarks.sequences.results import (
+    SequenceResult,
+    read_sequence_outcomes,
+    read_sequence_result,
+    write_sequence_result,
+)
 from stormbench.benchmarks.sequences.scoring import score_sequences
 from stormbench.benchmarks.sequences.suites import SEQUENCE_SUITES
 from stormbench.benchmarks.sequences.summary import summarise_sequences
 from stormbench.benchmarks.shards import npz
 from stormbench.benchmarks.submissions import add_result
+from stormbench.benchmarks.summary import Estimate
 from stormbench.errors import ResultError
 from stormbench.metrics import TEST_PERTURBATIONS
 from stormbench.metrics.baselines import Baseline, load_baseline, write_baseline
@@ -52,12 +60,16 @@ def test_sequences_have_a_board_of_their_own(sequences: Path) -> None:
     assert "Flip probability" in page
 
 
+def made_up(name: str, suite: str) -> Baseline:
+    flips, distances = dict.fromkeys(TEST_PERTURBATIONS, 0.1), dict.fromkeys(TEST_PERTURBATIONS, 2.0)
+    sources = dict.fromkeys(("flip_probability", "top5_distance"), "made up for this test")
+    fields = {"flip_probability": flips, "top5_distance": distances}
+    return Baseline.model_validate({"name": name, "suite": suite, "sources": sources, **fields})
+
+
 @pytest.fixture
 def baseline(tmp_path: Path) -> Path:
-    figures = dict.fromkeys(TEST_PERTURBATIONS, 0.1)
-    sources = {"flip_probability": "made up for this test"}
-    made = Baseline(name="made-up", suite="cifar-p", sources=sources, flip_probability=figures)  # type: ignore[arg-type]
-    write_baseline(made, tmp_path / "baseline.json")
+    write_baseline(made_up("made-up", "cifar-p"), tmp_path / "baseline.json")
     return tmp_path / "baseline.json"
 
 
@@ -71,6 +83,69 @@ def test_sequences_are_normalised_by_a_baseline_that_is_named(sequences: Path, b
         expected = summarise_sequences(row.run.path, row.run.result, baselines["cifar-p"]).mfr
         assert expected is not None
         assert str(row.figures["mfr"]) == str(expected)
+
+
+def charted(board: Board, boards: list[Board]) -> dict[str, set[str]]:
+    """By the title of each scatter plot, which kinds of models are in it."""
+    charts = [chart for chart in board_charts(board, clean_errors(boards)) if " against " in chart.title]
+    return {chart.title: {point["group"] for point in chart.specification["datasets"]["points"]} for chart in charts}
+
+
+def as_imagenet_p(path: Path, folder: Path) -> Path:
+    """The same outcomes as if they were of ImageNet-P."""
+    result = read_sequence_result(path)
+    old = Settings(**{name: getattr(result, name) for name in Settings.model_fields})
+    suite = old.suite.model_copy(update={"name": "imagenet-p"})
+    cells = [(key, cell.frames) for key, cell in zip(result.keys, result.cells, strict=True)]
+    outcomes = read_sequence_outcomes(path, result)
+    target = folder / path.name
+    write_sequence_result(old.model_copy(update={"suite": suite}), cells, outcomes, target)
+    return target
+
+
+def test_published_flip_rates_stand_by_themselves_where_the_baseline_is_another(
+    sequences: Path, write_run: WriteRun, tmp_path: Path
+) -> None:
+    """Published mFR is over AlexNet's rate; beside figures over another model's rate it would mislead."""
+    folder = tmp_path / "results"
+    for name in ("plain", "noisy"):
+        path = as_imagenet_p(sequences / f"{name}.json", folder)
+        model = read_sequence_result(path).model
+        write_run(f"{name}-clean", cells=[(CLEAN, 0)], digest=model.digest, source=model.source)
+    boards = build_boards(read_runs(folder, {"imagenet-p": made_up("another", "imagenet-p")}))
+    board = next(board for board in boards if board.index == "mfr")
+    assert board.title.endswith("measured against another")
+    assert all("not AlexNet" in row.flags[0] for row in board.rows)
+    assert charted(board, boards) == {
+        "Clean error against mFR": {"measured"},
+        "Clean error against mFR, as published": {"published by others"},
+    }
+    assert "measured against another" in as_markdown(boards)
+
+
+def test_published_flip_rates_stand_beside_those_over_alexnet(
+    sequences: Path, write_run: WriteRun, tmp_path: Path
+) -> None:
+    folder = tmp_path / "results"
+    model = read_sequence_result(as_imagenet_p(sequences / "plain.json", folder)).model
+    write_run("clean", cells=[(CLEAN, 0)], digest=model.digest, source=model.source)
+    boards = build_boards(read_runs(folder, {"imagenet-p": made_up("alexnet", "imagenet-p")}))
+    board = next(board for board in boards if board.index == "mfr")
+    assert "measured against" not in board.title
+    assert charted(board, boards) == {"Clean error against mFR": {"measured", "published by others"}}
+
+
+def test_both_indices_of_sequences_are_compared_with_intervals(sequences: Path) -> None:
+    baseline = made_up("another", "cifar-p")
+    paths = [sequences / "plain.json", sequences / "noisy.json"]
+    comparison = compare(paths, baseline=baseline)[0]
+    for name in ("mfr", "mt5d"):
+        difference = comparison.indices[name]
+        found = [summarise_sequences(path, read_sequence_result(path), baseline) for path in paths]
+        samples = found[1].samples[name] - found[0].samples[name]
+        assert difference.points == Estimate.of(samples)
+        assert difference.points.low < difference.points.high
+    assert set(comparison.corruptions) == set(TEST_PERTURBATIONS)
 
 
 def test_sequences_are_compared_pairwise(sequences: Path, baseline: Path) -> None:
