@@ -40,8 +40,12 @@ def as_pixels(image: object) -> Pixels:
     if min(image.shape[:2]) < SMALLEST_SIDE:
         raise InputError(f"image must have {SMALLEST_SIDE} rows and columns or more, got shape {image.shape}")
     colours = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image[:, :, :3]
-    usable = colours.flags.c_contiguous and colours.flags.writeable  # kernels are compiled for no other kind of array
-    return colours if usable else np.array(colours, order="C")
+    return as_compiled(colours)
+
+
+def as_compiled(pixels: Pixels) -> Pixels:
+    """The array if it is row-major and writeable, else a copy that is: kernels are compiled for no other kind."""
+    return pixels if pixels.flags.c_contiguous and pixels.flags.writeable else np.array(pixels, order="C")
 
 
 def quantise(values: NDArray[Any]) -> Pixels:

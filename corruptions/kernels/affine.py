@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from stormbench.corruptions.kernels.compiled import compiled
-from stormbench.corruptions.kernels.lanes import load, spread, store, unit_values
+from stormbench.corruptions.kernels.compiled import compiled, inlined
+from stormbench.corruptions.kernels.lanes import fill_unit_values, load, spread, store
 from stormbench.corruptions.pixels import Pixels
 
 Points = NDArray[np.float32]
@@ -20,35 +20,28 @@ def affine_map(points: Points, moved: Points) -> NDArray[np.float64]:
     Returns:
         (2, 3): (x, y, 1) to the moved (x, y).
     """
-    system = np.zeros((6, 7))
-    for i, ((x, y), (to_x, to_y)) in enumerate(zip(points.tolist(), moved.tolist(), strict=True)):
-        system[2 * i] = x, y, 1, 0, 0, 0, to_x
-        system[2 * i + 1] = 0, 0, 0, x, y, 1, to_y
-    solution = np.empty(6)
-    _eliminate(system, solution)
-    return solution.reshape(2, 3)
+    system = []
+    for (x, y), (to_x, to_y) in zip(points.tolist(), moved.tolist(), strict=True):
+        system += [[x, y, 1.0, 0.0, 0.0, 0.0, to_x], [0.0, 0.0, 0.0, x, y, 1.0, to_y]]
+    return np.array(_solved(system)).reshape(2, 3)
 
 
-@compiled
-def _eliminate(system, solution):  # type: ignore[no-untyped-def]
+def _solved(system: list[list[float]]) -> list[float]:
     """Solves n equations, the right side in the last column."""
-    n = solution.size
+    n = len(system)
     for i in range(n):
-        pivot = i
+        pivot = max(range(i, n), key=lambda row: abs(system[row][i]))  # the first of equal ones
+        system[i], system[pivot] = system[pivot], system[i]
         for j in range(i + 1, n):
-            if abs(system[j, i]) > abs(system[pivot, i]):
-                pivot = j
-        for k in range(n + 1):
-            system[i, k], system[pivot, k] = system[pivot, k], system[i, k]
-        for j in range(i + 1, n):
-            factor = system[j, i] * (-1.0 / system[i, i])
-            for k in range(i + 1, n + 1):
-                system[j, k] += factor * system[i, k]
+            factor = system[j][i] * (-1.0 / system[i][i])
+            system[j] = [a + factor * b for a, b in zip(system[j], system[i], strict=True)]
+    solution = [0.0] * n
     for i in range(n - 1, -1, -1):
-        rest = system[i, n]
+        rest = system[i][n]
         for k in range(i + 1, n):
-            rest -= system[i, k] * solution[k]
-        solution[i] = rest / system[i, i]
+            rest -= system[i][k] * solution[k]
+        solution[i] = rest / system[i][i]
+    return solution
 
 
 def warp_affine(image: Pixels, matrix: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -72,12 +65,13 @@ def warp_affine(image: Pixels, matrix: NDArray[np.float64]) -> NDArray[np.float3
     columns, rows = np.arange(width), np.arange(height)
     along = np.rint(a * columns * 1024.0).astype(np.int64), np.rint(d * columns * 1024.0).astype(np.int64)
     down = np.rint((b * rows + c) * 1024.0).astype(np.int64), np.rint((e * rows + f) * 1024.0).astype(np.int64)
-    out = np.empty(image.size + 1, np.float32)
-    _warp(image, *along, *down, out)
+    values, out = np.empty(image.size + 1, np.float32), np.empty(image.size + 1, np.float32)
+    fill_unit_values(image.ravel(), values)
+    _warp(values, *along, *down, out)
     return out
 
 
-@compiled
+@inlined
 def _mirrored(place, side):  # type: ignore[no-untyped-def]
     period = 2 * (side - 1)
     place = abs(place) % period
@@ -85,9 +79,8 @@ def _mirrored(place, side):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _warp(image, x_along, y_along, x_down, y_down, out):  # type: ignore[no-untyped-def]
-    height, width = image.shape[:2]
-    values = unit_values(image)
+def _warp(values, x_along, y_along, x_down, y_down, out):  # type: ignore[no-untyped-def]
+    height, width = x_down.size, x_along.size
     for row in range(height):
         for column in range(width):
             x = (x_down[row] + 16 + x_along[column]) >> 5

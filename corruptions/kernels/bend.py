@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from stormbench.corruptions.kernels.compiled import compiled
+from stormbench.corruptions.kernels.compiled import compiled, inlined
 from stormbench.corruptions.kernels.gaussian import half_weights, reflected, smooth_field
 from stormbench.corruptions.kernels.lanes import load, narrowed, spread, store, truncated, widened
 from stormbench.corruptions.pixels import Pixels
@@ -53,11 +53,11 @@ def bend(values: NDArray[np.float32], down: NDArray[np.float32], right: NDArray[
         (H, W, 3).
     """
     out = np.empty((*down.shape, 3), np.uint8)
-    _bend(values, down, right, out)
+    _bend(values, down, right, out.reshape(len(down), -1))
     return out
 
 
-@compiled
+@inlined
 def _inside(place, side):  # type: ignore[no-untyped-def]
     """A place beyond the outside of an edge pixel, mirrored there."""
     if place < 0:
@@ -75,10 +75,9 @@ def _bend(values, down, right, out):  # type: ignore[no-untyped-def]
     height, width = down.shape
     line = np.empty(3 * width + 1, np.uint8)
     full = spread(np.float32(255))
-    flat = out.reshape((height, 3 * width))
     for row in range(height):
         for column in range(width):
-            y, x = row + np.float64(down[row, column]), column + np.float64(right[row, column])
+            y, x = np.float64(row) + down[row, column], np.float64(column) + right[row, column]
             if not (0 <= y <= height - 1 and 0 <= x <= width - 1):
                 y, x = _inside(y, height), _inside(x, width)
             y0, x0 = int(np.floor(y)), int(np.floor(x))
@@ -92,4 +91,6 @@ def _bend(values, down, right, out):  # type: ignore[no-untyped-def]
             value = value + widened(load(values, lower + left)) * v * p
             value = value + widened(load(values, lower + after)) * v * q
             store(line, 3 * column, truncated(narrowed(value) * full))  # its fourth byte is written over by the next
-        flat[row] = line[: 3 * width]
+        levels = out[row]
+        for x in range(levels.size):
+            levels[x] = line[x]

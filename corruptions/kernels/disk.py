@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stormbench.corruptions.kernels.compiled import UNIT, compiled, to_byte
-from stormbench.corruptions.kernels.estimates import in_doubt, new_marks
+from stormbench.corruptions.kernels.compiled import UNIT, compiled, inlined
+from stormbench.corruptions.kernels.estimates import in_doubt
 from stormbench.corruptions.opencv import cv2
-from stormbench.corruptions.pixels import Pixels
+from stormbench.corruptions.pixels import Pixels, quantise
 
 EQUAL = 1e-6
 """Weights that differ by less (in proportion) are taken as one: OpenCV's symmetry ends before the last bit."""
@@ -89,20 +89,42 @@ def _fours(places: NDArray[np.int64], empty: int) -> list[NDArray[np.int64]]:
 def defocus(image: Pixels, kernel: Disk) -> Pixels:
     """The image filtered with a disk, borders reflected: c b | a b c | b a.
 
+    It is estimated in single precision, and summed in double where the estimate is too near a whole level to decide.
+
     Args:
         image: (H, W, 3).
         kernel: of any size.
     """
-    out = np.empty_like(image)
     height, width = image.shape[:2]
-    flat, flat_out = image.reshape(height, -1), out.reshape(height, -1)
     reach = len(kernel.runs) - 1
     rows, columns = _reflected(height, reach), _reflected(width, reach)
+    plane, sums = (
+        np.empty((len(rows), 3 * len(columns)), np.uint16),
+        np.empty((len(rows), 3 * len(columns) + 3), np.uint16),
+    )
+    _prepare(image.reshape(height, -1), rows, columns, plane, sums)
     # the sum is rounded once for two fours and 8 times more, by 1 in 2**24 of at most 256
     doubt = 256 * (EQUAL + (len(kernel.weights) / 2 + 8) / 2**24)
-    under_flat = np.minimum(kernel.values.sum() * UNIT, 1) * 255
-    _defocus(flat, rows, columns, *kernel, under_flat.astype(np.uint8), np.float32(0.5 - doubt), flat_out)
-    return out
+    starts = kernel.rim[:, :, 0] * plane.shape[1] + 3 * kernel.rim[:, :, 1]
+    out, marks = np.empty((height, 3 * width), np.uint8), np.empty((height, 3 * width), np.bool_)
+    fours = kernel.runs, kernel.plateau, starts, kernel.weights
+    _estimate(plane, sums, *fours, np.float32(0.5 - doubt), out, marks)
+    places = np.flatnonzero(marks)
+    out.ravel()[places] = _exact(plane, places // (3 * width), places % (3 * width), kernel)
+    return out.reshape(image.shape)
+
+
+def _exact(plane: NDArray[np.uint16], rows: NDArray[np.int64], columns: NDArray[np.int64], kernel: Disk) -> Pixels:
+    """Sums single places in double; under one colour all over, the sum is known beforehand."""
+    reach, wide = len(kernel.runs) - 1, plane.shape[1]
+    levels, middles = plane.ravel(), (rows + reach) * wide + columns + 3 * reach
+    flat = np.empty(len(middles), np.bool_)
+    _find_flat(levels, middles, reach, wide, flat)
+    totals = kernel.values.sum() * UNIT[levels[middles]]
+    taps, others = kernel.taps[:, 0] * wide + 3 * kernel.taps[:, 1], np.zeros(np.count_nonzero(~flat))
+    _sum_taps(levels, middles[~flat], taps, kernel.values, others)
+    totals[~flat] = others
+    return quantise(totals)
 
 
 def _reflected(side: int, reach: int) -> NDArray[np.int64]:
@@ -130,115 +152,85 @@ def _prepare(image, rows, columns, plane, sums):  # type: ignore[no-untyped-def]
             total[3 * x + 3], total[3 * x + 4], total[3 * x + 5] = red, green, blue
 
 
-@compiled
-def _add_runs(total, end, start, other_end, other_start):  # type: ignore[no-untyped-def]
-    for x in range(total.size):
-        total[x] += np.uint16(np.uint16(end[x] - start[x]) + np.uint16(other_end[x] - other_start[x]))
+@inlined
+def _add_runs(total, runs, other_runs, end, start):  # type: ignore[no-untyped-def]
+    """Adds the sums over the plateau in two rows, from their running sums."""
+    length = total.size
+    a, b = runs[end : end + length], runs[start : start + length]
+    c, d = other_runs[end : end + length], other_runs[start : start + length]
+    for x in range(length):
+        total[x] += np.uint16(np.uint16(a[x] - b[x]) + np.uint16(c[x] - d[x]))
 
 
-@compiled
-def _weigh_fours(estimate, values, a, b, c, d, weight, e, f, g, h, other_weight):  # type: ignore[no-untyped-def]
-    """Adds two fours of lines, which begin at ``values[a]``, ``values[b]``, ..., each with its weight."""
+@inlined
+def _weigh_fours(estimate, values, four, weight, other, other_weight):  # type: ignore[no-untyped-def]
+    """Adds two fours of lines, which begin at these places of ``values``, each with its weight."""
     n = estimate.size
-    p, q, r, s = values[a : a + n], values[b : b + n], values[c : c + n], values[d : d + n]
-    t, u, v, w = values[e : e + n], values[f : f + n], values[g : g + n], values[h : h + n]
+    p, q, r, s = (
+        values[four[0] : four[0] + n],
+        values[four[1] : four[1] + n],
+        values[four[2] : four[2] + n],
+        values[four[3] : four[3] + n],
+    )
+    t, u, v, w = (
+        values[other[0] : other[0] + n],
+        values[other[1] : other[1] + n],
+        values[other[2] : other[2] + n],
+        values[other[3] : other[3] + n],
+    )
     for x in range(n):
-        four = np.int16(np.int16(p[x] + q[x]) + np.int16(r[x] + s[x]))
-        other = np.int16(np.int16(t[x] + u[x]) + np.int16(v[x] + w[x]))
-        estimate[x] += np.float32(four) * weight + np.float32(other) * other_weight
+        one = np.uint16(np.uint16(p[x] + q[x]) + np.uint16(r[x] + s[x]))
+        two = np.uint16(np.uint16(t[x] + u[x]) + np.uint16(v[x] + w[x]))
+        estimate[x] += np.float32(one) * weight + np.float32(two) * other_weight
 
 
 @compiled
-def _sum_rows(plane, sums, middle, runs, pairs, on_plateau):  # type: ignore[no-untyped-def]
-    """The pairs of rows around row ``middle``, and the sum over the plateau."""
-    reach, length = runs.size - 1, on_plateau.size
-    centre, alone = plane[middle], pairs[0]
-    for x in range(alone.size):
-        alone[x] = centre[x]
-    start, end, nothing = (reach - runs[0]) * 3, (reach + runs[0] + 1) * 3, sums[middle, :length]
-    on_plateau[:] = 0
-    if runs[0] >= 0:
-        line = sums[middle]
-        _add_runs(on_plateau, line[end : end + length], line[start : start + length], nothing, nothing)
-    for j in range(1, reach + 1):
-        start, end = (reach - runs[j]) * 3, (reach + runs[j] + 1) * 3
-        if runs[j] >= 0:
-            above, below = sums[middle - j], sums[middle + j]
-            _add_runs(
-                on_plateau,
-                above[end : end + length],
-                above[start : start + length],
-                below[end : end + length],
-                below[start : start + length],
-            )
-        upper, lower, both = plane[middle - j], plane[middle + j], pairs[j]
-        for x in range(both.size):
-            both[x] = np.int16(upper[x] + lower[x])
-
-
-@compiled
-def _defocus(image, rows, columns, runs, plateau, rim, weights, taps, values, under_flat, sure, out):  # type: ignore[no-untyped-def]
-    height, length = image.shape
-    reach = runs.size - 1
-    plane = np.empty((rows.size, columns.size * 3), np.int16)
-    sums = np.empty((rows.size, columns.size * 3 + 3), np.uint16)
-    _prepare(image, rows, columns, plane, sums)
-    pairs = np.zeros((reach + 2, plane.shape[1]), np.int16)
-    paired, starts = pairs.ravel(), [(0, 0, 0, 0) for _ in weights]
-    for n in range(weights.size):
-        places_of = rim[n, :, 0] * plane.shape[1] + rim[n, :, 1] * 3
-        starts[n] = (places_of[0], places_of[1], places_of[2], places_of[3])
-    on_plateau, estimate = np.empty(length, np.int32), np.empty(length, np.float32)
-    marks, places = new_marks(length), np.empty(length, np.int64)
+def _estimate(plane, sums, runs, plateau, starts, weights, sure, out, marks):  # type: ignore[no-untyped-def]
+    height, length = out.shape
+    reach, wide = runs.size - 1, plane.shape[1]
+    pairs = np.zeros((reach + 2) * wide, np.uint16)
+    nothing, estimate = np.zeros(sums.shape[1], np.uint16), np.empty(length, np.float32)
+    on_plateau = np.empty(length, np.int32)
     for y in range(height):
-        _sum_rows(plane, sums, y + reach, runs, pairs, on_plateau)
+        for x in range(length):
+            on_plateau[x] = 0
+        for j in range(reach + 1):
+            upper, lower, both = plane[y + reach - j], plane[y + reach + j], pairs[j * wide : j * wide + wide]
+            for x in range(wide):
+                both[x] = np.uint16(upper[x] + lower[x]) if j > 0 else upper[x]
+            if runs[j] >= 0:
+                other = sums[y + reach + j] if j > 0 else nothing
+                _add_runs(on_plateau, sums[y + reach - j], other, (reach + runs[j] + 1) * 3, (reach - runs[j]) * 3)
         for x in range(length):
             estimate[x] = np.float32(on_plateau[x]) * plateau
         for n in range(0, weights.size, 2):
-            _weigh_fours(estimate, paired, *starts[n], weights[n], *starts[n + 1], weights[n + 1])
-        line = out[y]
+            _weigh_fours(estimate, pairs, starts[n], weights[n], starts[n + 1], weights[n + 1])
+        levels, doubtful = out[y], marks[y]
         for x in range(length):
-            line[x] = np.uint8(np.int32(min(estimate[x], np.float32(255))))
-        count = in_doubt(estimate, sure, marks, places)
-        _settle(plane[y : y + 2 * reach + 1], places[:count], taps, values, under_flat, line)
+            levels[x] = np.uint8(np.int32(min(estimate[x], np.float32(255))))
+            doubtful[x] = in_doubt(estimate[x], sure)
 
 
 @compiled
-def _settle(plane, places, taps, values, under_flat, out):  # type: ignore[no-untyped-def]
-    """Sums in double wherever the estimate is in doubt; under one colour all over, the sum is known beforehand."""
-    reach = plane.shape[0] // 2
-    known, left = np.full(3, -1), 0
-    for x in places:
-        k = x % 3
-        value = plane[reach, x + reach * 3]
-        first = 2 * reach if x >= 3 and known[k] == x - 3 else 0
-        if _is_flat(plane, x + first * 3, 2 * reach + 1 - first, value):
-            known[k] = x
-            out[x] = under_flat[value]
-        else:
-            places[left] = x
-            left += 1
-    for first in range(0, left, 4):  # four sums at a time: none has to wait for its own last addition
-        a, b, c, d = (
-            places[first],
-            places[min(first + 1, left - 1)],
-            places[min(first + 2, left - 1)],
-            places[min(first + 3, left - 1)],
-        )
-        p = q = r = s = 0.0
-        for tap in range(values.size):
-            line, away, weight = plane[reach + taps[tap, 0]], (reach + taps[tap, 1]) * 3, values[tap]
-            p += weight * UNIT[np.uint16(line[np.uint64(a + away)])]
-            q += weight * UNIT[np.uint16(line[np.uint64(b + away)])]
-            r += weight * UNIT[np.uint16(line[np.uint64(c + away)])]
-            s += weight * UNIT[np.uint16(line[np.uint64(d + away)])]
-        out[a], out[b], out[c], out[d] = to_byte(p), to_byte(q), to_byte(r), to_byte(s)
+def _find_flat(levels, middles, reach, wide, flat):  # type: ignore[no-untyped-def]
+    """Finds the windows of ``levels`` that are of one colour; of the window before, only a column is looked at anew."""
+    known = np.zeros(3, np.int64)  # for each channel, where the window was last of one colour
+    for n in range(middles.size):
+        middle = middles[n]
+        same, k = True, middle % 3
+        for column in range(reach if known[k] == middle - 3 else -reach, reach + 1):
+            for row in range(-reach, reach + 1):
+                same = same and levels[middle + row * wide + 3 * column] == levels[middle]
+            if not same:
+                break
+        if same:
+            known[k] = middle
+        flat[n] = same
 
 
 @compiled
-def _is_flat(plane, start, count, value):  # type: ignore[no-untyped-def]
-    for i in range(count):
-        for row in range(plane.shape[0]):
-            if plane[row, start + i * 3] != value:
-                return False
-    return True
+def _sum_taps(levels, middles, taps, values, totals):  # type: ignore[no-untyped-def]
+    """Tap by tap, so that no addition waits for the one before it."""
+    for tap in range(values.size):
+        for n in range(middles.size):
+            totals[n] += values[tap] * UNIT[levels[np.uint64(middles[n] + taps[tap])]]

@@ -2,41 +2,18 @@
 
 import numpy as np
 
-from stormbench.corruptions.kernels.compiled import compiled
-
-WORD = 8
+from stormbench.corruptions.kernels.compiled import inlined
 
 
-@compiled
-def new_marks(length):  # type: ignore[no-untyped-def]
-    """Room for a mark for each of ``length`` values, of whole words."""
-    return np.zeros((length + WORD - 1) // WORD * WORD, np.bool_)
+@inlined
+def in_doubt(level, sure):  # type: ignore[no-untyped-def]
+    """Whether an estimate lies too near a whole number for cutting off its fraction.
 
-
-@compiled
-def in_doubt(levels, sure, marks, places):  # type: ignore[no-untyped-def]
-    """Finds the values that lie too near a whole number for cutting off their fractions.
-
-    None is below 0, so near 0 there is no doubt.
+    No level is below 0, so near 0 there is no doubt.
 
     Args:
-        levels: float32, estimates.
+        level: float32, the estimate.
         sure: float32, how far from the middle between two whole numbers an estimate is certain of what is below it.
-        marks: from ``new_marks``.
-        places: int64, written: where those values are.
-
-    Returns:
-        How many they are.
     """
-    for x in range(levels.size):
-        level = levels[x]
-        away = np.abs(level - np.float32(np.int32(level)) - np.float32(0.5))
-        marks[x] = (away > sure) & (level > np.float32(0.5))
-    count, words = 0, marks.view(np.uint64)
-    for word in range(words.size):
-        if words[word] != 0:
-            for x in range(word * WORD, word * WORD + WORD):
-                if marks[x]:
-                    places[count] = x
-                    count += 1
-    return count
+    away = np.abs(level - np.float32(np.int32(level)) - np.float32(0.5))
+    return (away > sure) & (level > np.float32(0.5))

@@ -5,16 +5,18 @@ G(x)[i] = w[0] x[i] + sum over j = r .. 1 of (x[i - j] + x[i + j]) w[j], along t
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stormbench.corruptions.kernels.compiled import UNIT, compiled, to_byte
-from stormbench.corruptions.kernels.estimates import in_doubt, new_marks
-from stormbench.corruptions.pixels import Pixels
+from stormbench.corruptions.kernels.compiled import UNIT, compiled, inlined, to_byte
+from stormbench.corruptions.kernels.estimates import in_doubt
+from stormbench.corruptions.pixels import Pixels, quantise
 
 Field = NDArray[np.float64]
 Indices = NDArray[np.int64]
+Border = Callable[[int, int], Indices]
 
 MANY = 16
 """If so many values of a row are in doubt, the whole row is taken in double."""
@@ -40,6 +42,28 @@ def reflected(side: int, radius: int) -> Indices:
     return np.minimum(around, 2 * side - 1 - around)
 
 
+class Lines(NamedTuple):
+    """Where to find the lines that a pass sums, for images of one shape and filters of one radius.
+
+    Attributes:
+        rows: (H + 2 r,), where in the image's values the rows -r .. H + r - 1 begin.
+        sides: (W + 2 r,), where in a row with its borders the pixels begin that stand for -r .. W + r - 1.
+        along: (2 r + 1,), where in a row with its borders a row begins that is moved by -r .. r pixels.
+    """
+
+    rows: Indices
+    sides: Indices
+    along: Indices
+
+
+def lines(shape: tuple[int, ...], radius: int, border: Border) -> Lines:
+    """The lines of an image of shape (H, W) or (H, W, C)."""
+    height, width = shape[:2]
+    channels = shape[2] if len(shape) == 3 else 1
+    sides = (border(width, radius) + radius) * channels
+    return Lines(border(height, radius) * width * channels, sides, np.arange(2 * radius + 1) * channels)
+
+
 def smooth_pixels(image: Pixels, sigma: float) -> Pixels:
     """G of each channel of value / 255, cut at 4 sigma, borders replicated, quantised.
 
@@ -51,16 +75,27 @@ def smooth_pixels(image: Pixels, sigma: float) -> Pixels:
     """
     weights = half_weights(sigma)
     height, width, channels = image.shape
-    out = np.empty_like(image)
-    flat, flat_out = image.reshape(height, -1), out.reshape(height, -1)
-    radius = len(weights) - 1
+    radius, length = len(weights) - 1, width * channels
     doubt = (2 * radius + 10) * 256 / 2**24  # along each axis a term is rounded once for each sum, and 5 times more
-    rows, columns = nearest(height, radius), nearest(width, radius)
-    _smooth_pixels(flat, channels, weights, rows, columns, np.float32(0.5 - doubt), flat_out)
-    return out
+    where = lines(image.shape, radius, nearest)
+    out, marks = np.empty((height, length), np.uint8), np.empty((height, length), np.bool_)
+    values = image.ravel()
+    _estimate(
+        values.astype(np.float32), channels, weights.astype(np.float32), where, np.float32(0.5 - doubt), out, marks
+    )
+    places = np.flatnonzero(marks)
+    crowded = np.bincount(places // length, minlength=height) > MANY
+    if crowded.any():
+        rows = np.flatnonzero(crowded)
+        exact = np.empty((len(rows), length))
+        _smooth_rows(values / 255.0, rows, channels, weights, where, False, exact)
+        out[rows] = quantise(exact)
+        places = places[~crowded[places // length]]
+    _settle(values, places, channels, weights, where, out.ravel())
+    return out.reshape(image.shape)
 
 
-def smooth_field(field: Field, weights: Field, border: Callable[[int, int], Indices], *, single: bool = False) -> Field:
+def smooth_field(field: Field, weights: Field, border: Border, *, single: bool = False) -> Field:
     """G of a field of doubles.
 
     Args:
@@ -69,129 +104,92 @@ def smooth_field(field: Field, weights: Field, border: Callable[[int, int], Indi
         border: ``nearest`` or ``reflected``.
         single: round to single precision after each of the two directions, as SciPy does with such fields.
     """
-    out, radius = np.empty_like(field), len(weights) - 1
-    rows, columns = (border(side, radius) for side in field.shape)
-    _smooth_field(field, weights, rows, columns, single, out)
+    out = np.empty_like(field)
+    where = lines(field.shape, len(weights) - 1, border)
+    _smooth_rows(field.ravel(), np.arange(len(field)), 1, weights, where, single, out)
     return out
 
 
-@compiled
-def _add_two_pairs(total, a, b, w, c, d, v):  # type: ignore[no-untyped-def]
-    for x in range(total.size):
-        total[x] = (total[x] + (a[x] + b[x]) * w) + (c[x] + d[x]) * v
-
-
-@compiled
-def _add_pair(total, a, b, w):  # type: ignore[no-untyped-def]
-    for x in range(total.size):
-        total[x] += (a[x] + b[x]) * w
-
-
-@compiled
-def _weigh(plane, starts, weights, total):  # type: ignore[no-untyped-def]
-    """The sum of the lines of ``plane`` that begin at ``starts``: the middle one, then pairs from the outermost in."""
+@inlined
+def _weigh(values, starts, weights, total):  # type: ignore[no-untyped-def]
+    """The sum of the lines of ``values`` that begin at ``starts``: the middle one, then pairs from the outermost in."""
     length, radius = total.size, weights.size - 1
-    middle, weight = plane[starts[radius] : starts[radius] + length], weights[0]
+    middle, weight = values[starts[radius] : starts[radius] + length], weights[0]
     for x in range(length):
         total[x] = middle[x] * weight
     j = radius
     while j > 1:
         a, b, c, d = starts[radius - j], starts[radius + j], starts[radius - j + 1], starts[radius + j - 1]
-        far, far_too = plane[a : a + length], plane[b : b + length]
-        near, near_too = plane[c : c + length], plane[d : d + length]
-        _add_two_pairs(total, far, far_too, weights[j], near, near_too, weights[j - 1])
+        far, far_too = values[a : a + length], values[b : b + length]
+        near, near_too = values[c : c + length], values[d : d + length]
+        w, v = weights[j], weights[j - 1]
+        for x in range(length):
+            total[x] = (total[x] + (far[x] + far_too[x]) * w) + (near[x] + near_too[x]) * v
         j -= 2
     if j == 1:
-        a, b = starts[radius - 1], starts[radius + 1]
-        _add_pair(total, plane[a : a + length], plane[b : b + length], weights[1])
+        a, b, w = starts[radius - 1], starts[radius + 1], weights[1]
+        near, near_too = values[a : a + length], values[b : b + length]
+        for x in range(length):
+            total[x] += (near[x] + near_too[x]) * w
 
 
-@compiled
-def _smooth_row(plane, y, channels, weights, rows, sides, along, single, line, total):  # type: ignore[no-untyped-def]
-    """Row y of G: down the columns into ``line`` (with its borders), then along ``line`` into ``total``.
-
-    Args:
-        plane: (H L,), the rows of the image.
-        y: row.
-        channels: of L values each.
-        weights: w[0 .. r].
-        rows: where in ``plane`` the rows y - r .. H + r - 1 begin.
-        sides: where in ``line`` the pixels begin that stand for -r .. W + r - 1.
-        along: where in ``line`` a row begins that is moved by -r .. r pixels.
-        single: whether to round to single precision in between.
-        line: room for a row with its borders.
-        total: (L,), written.
-    """
+@inlined
+def _smooth_row(values, y, channels, weights, where, single, line, total):  # type: ignore[no-untyped-def]
+    """Row y of G: down the columns into ``line`` (with its borders), then along ``line`` into ``total``."""
     radius, length = weights.size - 1, total.size
-    _weigh(plane, rows[y : y + 2 * radius + 1], weights, total)
-    start = radius * channels
-    middle = line[start : start + length]
-    for x in range(length):
-        middle[x] = np.float32(total[x]) if single else total[x]
-    for i in range(radius):
-        for k in range(channels):
-            line[i * channels + k] = line[sides[i] + k]
-            line[start + length + i * channels + k] = line[sides[sides.size - radius + i] + k]
-    _weigh(line, along, weights, total)
+    source, starts = values, where.rows[y : y + 2 * radius + 1]
+    for along in range(2):
+        _weigh(source, starts, weights, total)
+        if along == 0:
+            start = radius * channels
+            middle = line[start : start + length]
+            for x in range(length):
+                middle[x] = np.float32(total[x]) if single else total[x]
+            for i in range(radius):
+                left, right = where.sides[i], where.sides[where.sides.size - radius + i]
+                for k in range(channels):
+                    line[i * channels + k] = line[left + k]
+                    line[start + length + i * channels + k] = line[right + k]
+            source, starts = line, where.along
 
 
 @compiled
-def _smooth_pixels(image, channels, weights, rows, columns, sure, out):  # type: ignore[no-untyped-def]
-    height, length = image.shape
-    radius = weights.size - 1
-    border = 2 * radius * channels
-    starts, sides, along = rows * length, (columns + radius) * channels, np.arange(2 * radius + 1) * channels
-    plane, exact_plane = image.ravel().astype(np.float32), np.empty(0)
-    weights32 = weights.astype(np.float32)
-    line, total = np.empty(length + border, np.float32), np.empty(length, np.float32)
-    exact_line, exact = np.empty(length + border), np.empty(length)
-    marks, places = new_marks(length), np.empty(length, np.int64)
+def _estimate(values, channels, weights, where, sure, out, marks):  # type: ignore[no-untyped-def]
+    height, length = out.shape
+    line, total = np.empty(where.sides.size * channels, np.float32), np.empty(length, np.float32)
     for y in range(height):
-        _smooth_row(plane, y, channels, weights32, starts, sides, along, False, line, total)
+        _smooth_row(values, y, channels, weights, where, False, line, total)
+        levels, doubtful = out[y], marks[y]
         for x in range(length):
-            out[y, x] = np.uint8(np.int32(total[x]))
-        count = in_doubt(total, sure, marks, places)
-        if count > MANY:
-            if exact_plane.size == 0:
-                exact_plane = image.ravel() / 255.0
-            _smooth_row(exact_plane, y, channels, weights, starts, sides, along, False, exact_line, exact)
-            for x in places[:count]:
-                out[y, x] = to_byte(exact[x])
-        else:
-            near = rows[y : y + 2 * radius + 1]
-            for x in places[:count]:
-                out[y, x] = to_byte(_one(image, near, x // channels, x % channels, channels, weights, columns))
+            levels[x] = np.uint8(np.int32(total[x]))
+            doubtful[x] = in_doubt(total[x], sure)
 
 
 @compiled
-def _one(image, rows, column, k, channels, weights, columns):  # type: ignore[no-untyped-def]
-    """G at one pixel, ``rows`` being those around it."""
-    radius = weights.size - 1
-    middle = _down(image, rows, columns[radius + column] * channels + k, weights)
-    total = middle * weights[0]
-    for j in range(radius, 0, -1):
-        before = _down(image, rows, columns[radius + column - j] * channels + k, weights)
-        after = _down(image, rows, columns[radius + column + j] * channels + k, weights)
-        total += (before + after) * weights[j]
-    return total
+def _smooth_rows(values, rows, channels, weights, where, single, out):  # type: ignore[no-untyped-def]
+    line, total = np.empty(where.sides.size * channels), np.empty(out.shape[1])
+    for i in range(rows.size):
+        _smooth_row(values, rows[i], channels, weights, where, single, line, total)
+        smooth = out[i]
+        for x in range(total.size):
+            smooth[x] = np.float32(total[x]) if single else total[x]
 
 
 @compiled
-def _down(image, rows, x, weights):  # type: ignore[no-untyped-def]
-    """G along one column."""
-    radius = weights.size - 1
-    total = UNIT[image[rows[radius], x]] * weights[0]
-    for j in range(radius, 0, -1):
-        total += (UNIT[image[rows[radius - j], x]] + UNIT[image[rows[radius + j], x]]) * weights[j]
-    return total
-
-
-@compiled
-def _smooth_field(field, weights, rows, columns, single, out):  # type: ignore[no-untyped-def]
-    radius, length = weights.size - 1, field.shape[1]
-    line, total, plane = np.empty(length + 2 * radius), np.empty(length), field.ravel()
-    starts, sides, along = rows * length, columns + radius, np.arange(2 * radius + 1)
-    for y in range(field.shape[0]):
-        _smooth_row(plane, y, 1, weights, starts, sides, along, single, line, total)
-        for x in range(length):
-            out[y, x] = np.float32(total[x]) if single else total[x]
+def _settle(values, places, channels, weights, where, out):  # type: ignore[no-untyped-def]
+    """G at single places: for each pair of columns down both, from the outermost in; the middle one comes first."""
+    radius, length = weights.size - 1, (where.sides.size - 2 * (weights.size - 1)) * channels
+    for place in places:
+        y, pixel, k = place // length, place % length // channels, place % channels
+        rows, total = where.rows[y : y + 2 * radius + 1], 0.0
+        for step in range(radius + 1):
+            i = radius + 1 - step if step > 0 else 0
+            both = 0.0
+            for side in range(1 if i == 0 else 2):
+                x = where.sides[radius + pixel + (i if side == 1 else -i)] - radius * channels + k
+                down = UNIT[values[rows[radius] + x]] * weights[0]
+                for j in range(radius, 0, -1):
+                    down += (UNIT[values[rows[radius - j] + x]] + UNIT[values[rows[radius + j] + x]]) * weights[j]
+                both += down
+            total += both * weights[i]
+        out[place] = to_byte(total)

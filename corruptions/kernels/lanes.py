@@ -10,7 +10,6 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core.datamodel.models import PrimitiveModel
@@ -125,10 +124,13 @@ _arithmetic(operator.mul, "fmul")
 
 
 @compiled
-def unit_values(image):  # type: ignore[no-untyped-def]
-    """All values of an image in 0..1, in single precision, and one more, so that the last pixel can be loaded."""
-    levels = image.ravel()
-    values = np.zeros(levels.size + 1, np.float32)
+def fill_unit_values(levels, values):  # type: ignore[no-untyped-def]
+    """All values of an image in 0..1, in single precision, and one more, so that the last pixel can be loaded.
+
+    Args:
+        levels: (n,), uint8.
+        values: (n + 1,), float32, written.
+    """
     for x in range(levels.size):
         values[x] = UNIT32[levels[x]]
-    return values
+    values[levels.size] = 0

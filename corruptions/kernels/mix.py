@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from stormbench.corruptions.kernels.compiled import UNIT, UNIT32, compiled, to_byte
+from stormbench.corruptions.kernels.compiled import UNIT, UNIT32, compiled, inlined, to_byte
 from stormbench.corruptions.pixels import Pixels
 
 RED, GREEN, BLUE = np.float32(0.299), np.float32(0.587), np.float32(0.114)
@@ -96,7 +96,7 @@ def snow(image: Pixels, flakes: Pixels, image_weight: float) -> Pixels:
     return out
 
 
-@compiled
+@inlined
 def _fused(a, b, c):  # type: ignore[no-untyped-def]
     """The sum a b + c in single precision, rounded once, as OpenCV's grey is summed."""
     return np.float32(np.float64(a) * np.float64(b) + np.float64(c))

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stormbench.corruptions.kernels.compiled import compiled
+from stormbench.corruptions.kernels.estimates import in_doubt
 from stormbench.corruptions.pixels import Pixels
 
 
@@ -51,11 +52,24 @@ def motion_blur(image: Pixels, radius: float, sigma: float, angle: float) -> Pix
     """
     weights, rows, columns = trail(radius, sigma, angle)
     height, width = image.shape[:2]
-    out = np.empty_like(image)
     channels = image.size // (height * width)
-    flat, flat_out = image.reshape(height, -1), out.reshape(height, -1)
-    _motion_blur(flat, channels, weights, weights.astype(np.float32), rows, columns, _doubt(len(weights)), flat_out)
-    return out
+    margin = int(np.abs(columns).max())
+    plane = _widened(image.reshape(height, width, channels), margin)
+    starts = np.clip(np.arange(height)[:, np.newaxis] + rows, 0, height - 1) * (width + 2 * margin) + margin + columns
+    out, marks = np.empty((height, width * channels), np.uint8), np.empty((height, width * channels), np.bool_)
+    values, starts = plane.ravel(), starts * channels
+    _estimate(values, starts, weights.astype(np.float32), np.float32(0.5 - _doubt(len(weights))), out, marks)
+    _settle(values, np.flatnonzero(marks), starts, weights, out)
+    return out.reshape(image.shape)
+
+
+def _widened(image: Pixels, margin: int) -> NDArray[np.float32]:
+    """The image in single precision, ``margin`` pixels of replicated border at either end of each row."""
+    height, width, channels = image.shape
+    plane = np.empty((height, width + 2 * margin, channels), np.float32)
+    plane[:, margin : margin + width] = image
+    plane[:, :margin], plane[:, margin + width :] = image[:, :1], image[:, -1:]
+    return plane
 
 
 def _doubt(taps: int) -> float:
@@ -68,70 +82,36 @@ def _doubt(taps: int) -> float:
 
 
 @compiled
-def _widened(image, channels, margin):  # type: ignore[no-untyped-def]
-    """The image in single precision, ``margin`` pixels of replicated border at either end of each row."""
-    height, length = image.shape
-    start = margin * channels
-    plane = np.empty((height, length + 2 * start), np.float32)
+def _estimate(values, starts, weights, sure, out, marks):  # type: ignore[no-untyped-def]
+    """The taps of row y are the lines of ``values`` that begin at ``starts[y]``; four are added at a time."""
+    height, length = out.shape
+    total, taps = np.empty(length, np.float32), weights.size
     for y in range(height):
-        line = plane[y]
         for x in range(length):
-            line[start + x] = image[y, x]
-        for i in range(margin):
-            for k in range(channels):
-                line[i * channels + k] = image[y, k]
-                line[start + length + i * channels + k] = image[y, length - channels + k]
-    return plane
-
-
-@compiled
-def _add_four(total, a, u, b, v, c, w, d, z):  # type: ignore[no-untyped-def]
-    for x in range(total.size):
-        total[x] += ((a[x] * u + b[x] * v) + c[x] * w) + d[x] * z
-
-
-@compiled
-def _motion_blur(image, channels, weights, weights32, rows, columns, doubt, out):  # type: ignore[no-untyped-def]
-    height, length = image.shape
-    taps = weights.size
-    margin = 0
-    for column in columns:
-        margin = max(margin, abs(column))
-    plane = _widened(image, channels, margin)
-    stride, values = plane.shape[1], plane.ravel()
-    total, starts = np.empty(length, np.float32), np.empty(taps, np.int64)
-    for y in range(height):
-        for tap in range(taps):
-            starts[tap] = min(max(y + rows[tap], 0), height - 1) * stride + (margin + columns[tap]) * channels
-        total[:] = np.float32(0.5 / 257.0)
-        tap = 0
-        while tap + 3 < taps:
-            i, j, k, n = starts[tap], starts[tap + 1], starts[tap + 2], starts[tap + 3]
+            total[x] = np.float32(0.5 / 257.0)
+        for tap in range(0, taps - 3, 4):
+            i, j, k, n = starts[y, tap], starts[y, tap + 1], starts[y, tap + 2], starts[y, tap + 3]
             a, b, c, d = values[i : i + length], values[j : j + length], values[k : k + length], values[n : n + length]
-            u, v, w, z = weights32[tap], weights32[tap + 1], weights32[tap + 2], weights32[tap + 3]
-            _add_four(total, a, u, b, v, c, w, d, z)
-            tap += 4
-        while tap < taps:
-            a = values[starts[tap] : starts[tap] + length]
+            u, v, w, z = weights[tap], weights[tap + 1], weights[tap + 2], weights[tap + 3]
             for x in range(length):
-                total[x] += a[x] * weights32[tap]
-            tap += 1
-        doubtful = 0
+                total[x] += ((a[x] * u + b[x] * v) + c[x] * w) + d[x] * z
+        for tap in range(taps // 4 * 4, taps):
+            a, u = values[starts[y, tap] : starts[y, tap] + length], weights[tap]
+            for x in range(length):
+                total[x] += a[x] * u
+        levels, doubtful = out[y], marks[y]
         for x in range(length):
-            level = np.int32(total[x])
-            away = np.abs(total[x] - np.float32(level) - np.float32(0.5))
-            out[y, x] = np.uint8(level)
-            doubtful += away > np.float32(0.5 - doubt)
-        if doubtful > 0:
-            _settle(values, total, weights, starts, doubt, out[y])
+            levels[x] = np.uint8(np.int32(total[x]))
+            doubtful[x] = in_doubt(total[x], sure)
 
 
 @compiled
-def _settle(values, estimates, weights, starts, doubt, out):  # type: ignore[no-untyped-def]
-    """Takes the sum in double wherever the estimate is in doubt."""
-    for x in range(out.size):
-        if abs(estimates[x] - np.floor(estimates[x]) - 0.5) > 0.5 - doubt:
-            total = 0.0
-            for tap in range(weights.size):
-                total += weights[tap] * (257.0 * values[starts[tap] + x])
-            out[x] = np.uint8(np.int32(np.floor(total + 0.5)) // 257)
+def _settle(values, places, starts, weights, out):  # type: ignore[no-untyped-def]
+    """Takes single sums in double."""
+    length = out.shape[1]
+    for place in places:
+        y, x = place // length, place % length
+        total = 0.0
+        for tap in range(weights.size):
+            total += weights[tap] * (257.0 * values[starts[y, tap] + x])
+        out[y, x] = np.uint8(np.int32(np.floor(total + 0.5)) // 257)

@@ -10,7 +10,7 @@ from math import exp, log, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from stormbench.corruptions.kernels.compiled import compiled
+from stormbench.corruptions.kernels.compiled import compiled, inlined
 
 LAYERS = 256
 END, AREA = 3.6541528853610088, 0.00492867323399
@@ -30,7 +30,7 @@ INNER = EDGES[1:] / EDGES[:-1]
 BELL = np.exp(-0.5 * EDGES**2)
 
 
-@compiled
+@inlined
 def _mixed(word):  # type: ignore[no-untyped-def]
     """The next word of splitmix64."""
     word += np.uint64(0x9E3779B97F4A7C15)
@@ -39,13 +39,13 @@ def _mixed(word):  # type: ignore[no-untyped-def]
     return word, z ^ (z >> np.uint64(31))
 
 
-@compiled
+@inlined
 def _unit(word):  # type: ignore[no-untyped-def]
     """53 bits as a number above 0 and up to 1."""
     return (np.float64(word >> np.uint64(11)) + 1.0) * 2.0**-53
 
 
-@compiled
+@inlined
 def _at_edge(word, layer, place):  # type: ignore[no-untyped-def]
     """The number that a word beyond the inner part of its layer stands for: 0.0 where it is refused."""
     word, bits = _mixed(word)

@@ -7,16 +7,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stormbench.corruptions.kernels.compiled import UNIT32, compiled
-from stormbench.corruptions.kernels.estimates import in_doubt, new_marks
-from stormbench.corruptions.kernels.lanes import load, spread, store, unit_values
+from stormbench.corruptions.kernels.compiled import UNIT32, compiled, inlined
+from stormbench.corruptions.kernels.estimates import in_doubt
+from stormbench.corruptions.kernels.lanes import fill_unit_values, load, spread, store
 from stormbench.corruptions.pixels import Pixels
 
 BAND = 32
 """Rows that are finished before the next are begun: their sums stay in the processor's cache."""
 
-MANY = 32
-"""If so many values of a row are in doubt, it is worth to look for plain areas."""
+MANY = 4
+"""If so many values a row are in doubt, it is worth to look for plain areas."""
 
 Grid = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]
 
@@ -93,12 +93,16 @@ class Layers(NamedTuple):
         before: (layers, side), the pixel at or before each place.
         first: its weight.
         second: the weight of the pixel after it.
+        first32: ``first`` in single precision.
+        second32: ``second`` likewise.
         inside: (side,), whether no layer looks outside.
     """
 
     before: NDArray[np.int64]
     first: NDArray[np.float64]
     second: NDArray[np.float64]
+    first32: NDArray[np.float32]
+    second32: NDArray[np.float32]
     inside: NDArray[np.bool_]
 
 
@@ -108,7 +112,8 @@ def _layers(side: int, factors: tuple[float, ...]) -> Layers:
     starts = [(side - kept(side, factor)) // 2 for factor in factors]
     before = np.stack([first + start for (first, _, _), start in zip(grids, starts, strict=True)])
     first, second = np.stack([parts[1] for parts in grids]), np.stack([parts[2] for parts in grids])
-    return Layers(before, first, second, np.asarray((first + second > 0).all(axis=0)))
+    inside = np.asarray((first + second > 0).all(axis=0))
+    return Layers(before, first, second, first.astype(np.float32), second.astype(np.float32), inside)
 
 
 @lru_cache(maxsize=16)
@@ -131,112 +136,103 @@ def zoom_blur(image: Pixels, factors: NDArray[np.float64]) -> Pixels:
         factors: each 1 or more, the first of them 1.
     """
     height, width = image.shape[:2]
-    out = np.empty_like(image)
     layers = len(factors)
     doubt = (layers + 13) * 256 / 2**24  # a term is rounded 13 times and once for each layer, by 1 in 2**24
     rows, columns = _layers(height, tuple(factors)), _layers(width, tuple(factors))
-    _zoom_blur(image, rows, columns, np.float32(0.5 - doubt), _under_flat(layers), out.reshape(height, -1))
-    return out
+    values = np.empty(image.size + 1, np.float32)
+    fill_unit_values(image.ravel(), values)
+    out, marks = np.empty((height, 3 * width), np.uint8), np.empty((height, 3 * width), np.bool_)
+    _estimate(values, rows, columns, np.float32(0.5 - doubt), out, marks)
+    places = np.flatnonzero(marks)
+    plain = np.zeros((height, width), np.uint32)
+    if len(places) > MANY * height:
+        _find_plain(image, plain)
+    _settle(values, places, rows, columns, plain, _under_flat(layers), out.ravel())
+    return out.reshape(image.shape)
 
 
-@compiled
-def _add_layer(values, rows, above, below, columns, left, right, stretched, total):  # type: ignore[no-untyped-def]
-    """Adds one layer's rows to ``total``: each source row is stretched once, then neighbouring ones are mixed."""
+@inlined
+def _add_layer(values, i, top, bottom, rows, columns, stretched, total):  # type: ignore[no-untyped-def]
+    """Adds a band of layer i to ``total``: each source row is stretched once, then neighbouring ones are mixed."""
     length = total.shape[1]
-    done = rows[0] - 1
-    for y in range(rows.size):
-        place = rows[y]
+    starts, left, right = columns.before[i], columns.first32[i], columns.second32[i]
+    done = rows.before[i, top] - 1
+    for y in range(top, bottom):
+        place = rows.before[i, y]
         while done < place + 1:
             done += 1
-            start, line = done * length, stretched[done & 1]
-            for x in range(columns.size):
-                i = start + 3 * columns[x]
-                store(line, 3 * x, load(values, i) * spread(left[x]) + load(values, i + 3) * spread(right[x]))
-        upper, lower, line = stretched[place & 1], stretched[(place + 1) & 1], total[y]
+            line = stretched[done & 1]
+            for x in range(starts.size):
+                start = done * length + 3 * starts[x]
+                mixed = load(values, start) * spread(left[x]) + load(values, start + 3) * spread(right[x])
+                store(line, 3 * x, mixed)
+        upper, lower, levels = stretched[place & 1], stretched[(place + 1) & 1], total[y - top]
+        above, below = rows.first32[i, y], rows.second32[i, y]
         for x in range(length):
-            line[x] += upper[x] * above[y] + lower[x] * below[y]
+            levels[x] += upper[x] * above + lower[x] * below
 
 
 @compiled
-def _sum_layers(values, rows, columns, top, stretched, total):  # type: ignore[no-untyped-def]
-    """The sum of x and of all layers, the first of which is x, in a band of rows."""
-    bottom, length = top + len(total), total.shape[1]
-    flat, band = total.ravel(), values[top * length : bottom * length]
-    for x in range(flat.size):
-        flat[x] = band[x] + band[x]
-    for i in range(1, len(rows.before)):
-        above, below = rows.first[i, top:bottom].astype(np.float32), rows.second[i, top:bottom].astype(np.float32)
-        left, right = columns.first[i].astype(np.float32), columns.second[i].astype(np.float32)
-        _add_layer(values, rows.before[i, top:bottom], above, below, columns.before[i], left, right, stretched, total)
-
-
-@compiled
-def _zoom_blur(image, rows, columns, sure, under_flat, out):  # type: ignore[no-untyped-def]
-    """A band of rows at a time, layer by layer."""
+def _estimate(values, rows, columns, sure, out, marks):  # type: ignore[no-untyped-def]
+    """A band of rows at a time, layer by layer; the first layer is the image itself."""
     height, length = out.shape
-    values = unit_values(image)
-    stretched, sums = np.empty((2, length + 1), np.float32), np.empty((BAND, length), np.float32)
-    marks, places = new_marks(length), np.empty(length, np.int64)
-    plain = np.empty((0, 0), np.bool_)
+    stretched, total = np.empty((2, length + 1), np.float32), np.empty((BAND, length), np.float32)
     share = np.float32(255.0 / (len(rows.before) + 1))
     for top in range(0, height, BAND):
-        total = sums[: min(BAND, height - top)]
-        _sum_layers(values, rows, columns, top, stretched, total)
-        for y in range(top, top + len(total)):
-            levels, line = total[y - top], out[y]
+        bottom = min(top + BAND, height)
+        for y in range(top, bottom):
+            levels, line = total[y - top], values[y * length : y * length + length]
             for x in range(length):
-                levels[x] *= share
-                line[x] = np.uint8(np.int32(levels[x]))
-            doubtful = places[: in_doubt(levels, sure, marks, places)]
-            if doubtful.size > MANY and plain.size == 0:
-                plain = _plain(image)
-            _settle(image, values, y, doubtful, rows, columns, plain, under_flat, line)
+                levels[x] = line[x] + line[x]
+        for i in range(1, len(rows.before)):
+            _add_layer(values, i, top, bottom, rows, columns, stretched, total)
+        for y in range(top, bottom):
+            levels, line, doubtful = total[y - top], out[y], marks[y]
+            for x in range(length):
+                level = levels[x] * share
+                line[x] = np.uint8(np.int32(level))
+                doubtful[x] = in_doubt(level, sure)
 
 
 @compiled
-def _settle(image, values, y, places, rows, columns, plain, under_flat, line):  # type: ignore[no-untyped-def]
-    """Takes values of row y in double, or looks them up where all layers show one colour."""
-    for x in places:
-        if plain.size > 0 and _shows_one_colour(image, plain, y, x // 3, rows, columns):
-            line[x] = under_flat[image[y, x // 3, x % 3]]
+def _settle(values, places, rows, columns, plain, under_flat, out):  # type: ignore[no-untyped-def]
+    """Takes single values in double, or looks them up where all layers show one colour."""
+    width = plain.shape[1]
+    for place in places:
+        y, x, k = place // (3 * width), place % (3 * width) // 3, place % 3
+        one_colour = rows.inside[y] and columns.inside[x] and plain[y, x] > 0
+        for i in range(len(rows.before)):
+            one_colour = one_colour and plain[rows.before[i, y], columns.before[i, x]] == plain[y, x]
+        if one_colour:
+            out[place] = under_flat[np.uint8(plain[y, x] >> np.uint32(8 * k))]
         else:
-            line[x] = _exact(values, line.size, y, x, rows, columns)
+            out[place] = _exact(values, width, y, x, k, rows, columns)
 
 
 @compiled
-def _plain(image):  # type: ignore[no-untyped-def]
-    """Whether a pixel, the one to its right and the two below them have one colour."""
-    plain = np.zeros(image.shape[:2], np.bool_)
+def _find_plain(image, plain):  # type: ignore[no-untyped-def]
+    """The colour of a pixel, and above it a bit, where it is that of the one to its right and of the two below them."""
     for y in range(image.shape[0] - 1):
         for x in range(image.shape[1] - 1):
-            same = True
+            colour = np.uint32(1 << 24)
             for k in range(3):
                 here = image[y, x, k]
-                same &= (image[y, x + 1, k] == here) & (image[y + 1, x, k] == here) & (image[y + 1, x + 1, k] == here)
-            plain[y, x] = same
-    return plain
+                same = (image[y, x + 1, k] == here) & (image[y + 1, x, k] == here) & (image[y + 1, x + 1, k] == here)
+                colour = colour | np.uint32(here) << np.uint32(8 * k) if same else np.uint32(0)
+                if not same:
+                    break
+            plain[y, x] = colour
 
 
-@compiled
-def _shows_one_colour(image, plain, y, x, rows, columns):  # type: ignore[no-untyped-def]
-    here = image[y, x]
-    for i in range(len(rows.before)):
-        row, column = rows.before[i, y], columns.before[i, x]
-        there = image[row, column]
-        if not plain[row, column] or there[0] != here[0] or there[1] != here[1] or there[2] != here[2]:
-            return False
-    return rows.inside[y] and columns.inside[x]
-
-
-@compiled
-def _exact(values, length, y, x, rows, columns):  # type: ignore[no-untyped-def]
-    """The byte at place x of row y, which is channel x % 3 of pixel x // 3, in double."""
-    pixel, k = x // 3, x % 3
+@inlined
+def _exact(values, width, y, x, k, rows, columns):  # type: ignore[no-untyped-def]
+    """The byte of channel k of the pixel at (y, x), in double."""
     total = np.float32(0)
     for i in range(len(rows.before)):
-        p, q = columns.first[i, pixel], columns.second[i, pixel]
-        j = rows.before[i, y] * length + 3 * columns.before[i, pixel] + k
-        near, far = values[j] * p + values[j + 3] * q, values[j + length] * p + values[j + length + 3] * q
+        p, q = columns.first[i, x], columns.second[i, x]
+        j = 3 * (rows.before[i, y] * width + columns.before[i, x]) + k
+        below = j + 3 * width
+        near, far = values[j] * p + values[j + 3] * q, values[below] * p + values[below + 3] * q
         total += np.float32(near * rows.first[i, y] + far * rows.second[i, y])
-    mean = (values[y * length + x] + total) / np.float32(len(rows.before) + 1)
+    mean = (values[3 * (y * width + x) + k] + total) / np.float32(len(rows.before) + 1)
     return np.uint8(np.int32(min(mean, np.float32(1)) * np.float32(255)))
