@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from stormbench.benchmarks.speed.measure import imagecorruptions, machine, measure, ours, photographs, reference_module
+from stormbench.benchmarks.speed.page import measure_page
 from stormbench.benchmarks.speed.report import footnotes, speed_table
 from stormbench.cli.options import integers, names
 from stormbench.corruptions import CORRUPTIONS, SEVERITIES
@@ -23,9 +24,16 @@ def main(
     severities: Annotated[str | None, typer.Option(help="3 or 1,3,5; all if not given.")] = None,
     photos: Annotated[int, typer.Option(min=1, max=16, help="How many photographs.")] = 12,
     times: Annotated[int, typer.Option(min=1, help="Calls for each photograph; their median counts.")] = 5,
+    page: Annotated[
+        int | None, typer.Option(min=1, help="Instead, build a leaderboard of so many results and sort it.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Every number, instead of the table.")] = False,
 ) -> None:
-    """Times stormbench beside imagecorruptions-imaug and the given modules."""
+    """Times stormbench beside imagecorruptions-imaug and the given modules; or, with --page, the leaderboard."""
+    if page:
+        speed = measure_page(page)
+        typer.echo(json.dumps({"machine": machine(), "typical_sort": speed.typical_sort} | asdict(speed), indent=1))
+        return
     try:
         contenders = [ours(), imagecorruptions(), *(reference_module(path) for path in modules or [])]
         chosen = names(corruptions) or CORRUPTIONS
