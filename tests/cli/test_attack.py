@@ -14,6 +14,7 @@ from stormbench.cli import app
 from stormbench.cli.attack_table import print_story
 from stormbench.defenses.rain.small import SmallEnhancer
 from stormbench.defenses.rain.weights import read_weights, write_weights
+from stormbench.errors import StormbenchError
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -107,19 +108,20 @@ def four():
     ("network", "more", "message"),
     [
         ("nan", (), "NaN"),
-        ("four", (), "4"),
+        ("four", (), "digits has 10 classes (0, 1, 2, 3, 4, ...), the model 4"),
         ("four", ("--defense", "rain:upsampler=imdn,weights=wrong.pth"), "wrong.pth does not hold the weights of IMDN"),
     ],
 )
 def test_useless_models_and_enhancers_are_one_line(
-    command: str, network: str, more: tuple[str, ...], message: str, stormbench: Run, tmp_path: Path
+    command: str, network: str, more: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "nets.py").write_text(NETWORK)
-    torch.save({"head.weight": torch.zeros(8, 1, 3, 3)}, tmp_path / "wrong.pth")
-    run = stormbench(command, f"python:nets.py:{network}", *DATA, "--limit", "8", *more)
-    assert run.returncode == 1
-    assert message in run.stderr.splitlines()[-1]
-    assert "Traceback" not in run.stderr
+    monkeypatch.chdir(tmp_path)
+    Path("nets.py").write_text(NETWORK)
+    torch.save({"head.weight": torch.zeros(8, 1, 3, 3)}, "wrong.pth")
+    run = CliRunner().invoke(app, [command, f"python:nets.py:{network}", *DATA, "--limit", "8", *more])
+    assert isinstance(run.exception, StormbenchError)  # which ``main`` prints
+    assert message in str(run.exception)
+    assert "\n" not in str(run.exception)
 
 
 def test_the_story_has_its_three_rows(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
