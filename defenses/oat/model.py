@@ -1,5 +1,6 @@
 """One network, every trade-off: the conditional model, and the plain model that it is at one lambda and width."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -132,7 +133,8 @@ def conditional(arch: str, **settings: Any) -> ConditionalModel:
 class ModelAt(nn.Module):
     """A conditional model at one lambda and width, under the contract of every model: images to logits.
 
-    Both numbers are buffers, so that two trade-offs of one network have different digests.
+    A buffer tells lambda, width and specification apart, so that two trade-offs of one network, or the same weights
+    under another normalisation, have different digests.
 
     Args:
         model: shared, not copied.
@@ -148,7 +150,8 @@ class ModelAt(nn.Module):
         model.check_lambdas([lam])
         model.check_width(width)
         self.model, self.lam, self.width = model, float(lam), float(width)
-        self.register_buffer("at", torch.tensor([self.lam, self.width], dtype=torch.float64))
+        identity = hashlib.sha256(repr((model.spec, self.lam, self.width)).encode()).digest()
+        self.register_buffer("identity", torch.frombuffer(bytearray(identity), dtype=torch.uint8))
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits ``(N, K)`` of images ``(N, 3, H, W)`` in [0, 1]."""
