@@ -5,6 +5,7 @@ against them.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from stormbench.defenses.adversary.plan import Role
 from stormbench.errors import ResultError
 
 _SHOWN_TEXT = 2000
+_MOST_POINTS = 100
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,26 @@ def read_curve(path: Path) -> Curve:
     """
     found = read_tradeoff(path)
     points = [*found.points, *found.dedicated]
+    if doubt := _impossible(found, points):
+        raise ResultError(f"{path} is refused: {doubt}")
     return Curve(path, found, sum(_agrees(path, found, point) for point in points))
+
+
+def _impossible(found: Tradeoff, points: Sequence[Point]) -> str | None:
+    """What cannot be in a trade-off that agrees with itself, or None."""
+    if len(points) > _MOST_POINTS or len(found.transfers) > _MOST_POINTS**2:
+        return f"it has {len(points)} points and {len(found.transfers)} transfers; a curve has fewer"
+    if any(point.attacks.keys() != points[0].attacks.keys() for point in points):
+        return "its points were not attacked alike"
+    if any(right > point.robust.images for point in points for right in point.attacks.values()):
+        return "an attack leaves more right answers than images"
+    pairs = [(each.width, each.made_at, each.tested_at) for each in found.transfers]
+    squares: dict[float, set[float]] = defaultdict(set)
+    for width, *lambdas in pairs:
+        squares[width].update(lambdas)
+    if len(set(pairs)) < len(pairs) or len(pairs) != sum(len(lambdas) ** 2 for lambdas in squares.values()):
+        return "its transfers are not every pair of some lambdas, once"
+    return None
 
 
 def results_of(path: Path, tradeoff: Tradeoff, point: Point) -> list[Path]:

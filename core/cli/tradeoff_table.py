@@ -17,8 +17,8 @@ def print_tradeoff(found: Tradeoff, path: Path) -> None:
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     if not console.is_terminal:
         console.width = _WIDTH_OF_FILES
-    console.print(f"{shown(found.name)}: {found.architecture}, {shown(found.data)}, {found.suite}")
-    console.print(f"attacked with {found.norm} {found.eps:.4g}, {found.budget} budget")
+    console.print(f"{shown(found.name)}: {shown(found.architecture)}, {shown(found.data)}, {shown(found.suite)}")
+    console.print(f"attacked with {found.norm} {found.eps:.4g}, {shown(found.budget)} budget")
     console.print(_points(found))
     for width, points in by_width(found).items():
         if (rho := rank_correlation(points)) is not None:
@@ -70,7 +70,7 @@ def _transfers(found: Tradeoff, width: float) -> Table:
     rows = [each for each in found.transfers if each.width == width]
     lambdas = sorted({each.tested_at for each in rows})
     right = {(each.made_at, each.tested_at): each.right for each in rows}
-    images, attack = rows[0].right.images, rows[0].attack
+    images, attack = rows[0].right.images, shown(rows[0].attack, longest=80)
     caption = f"right answers in %, {images} images, {attack}; a row for the lambda that the attack was made at"
     table = Table(f"width {width:g}", caption=caption)
     for tested_at in lambdas:

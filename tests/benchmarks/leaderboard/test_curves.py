@@ -18,11 +18,13 @@ from stormbench.benchmarks.leaderboard.texts import as_latex, as_markdown, curve
 from stormbench.benchmarks.results.schema import CLEAN, read_result
 from stormbench.benchmarks.submissions import add_curve
 from stormbench.benchmarks.tradeoff.schema import Point, Share, Tradeoff, Transfer, write_tradeoff
+from stormbench.cli.tradeoff_table import print_tradeoff
 from stormbench.errors import ResultError
 from stormbench.metrics import wilson
 
 WriteRun = Callable[..., Path]
 CELLS = [(CLEAN, 0), ("fog", 1), ("fog", 5)]
+ATTACK = "pgd:step=0.125,steps=20,draws=1"
 LAMBDAS = (0.0, 0.3, 1.0)
 
 
@@ -117,8 +119,13 @@ TAMPERED: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "a clean count": (lambda d: d["points"][0]["clean"].update(count=59), "the clean accuracy"),
     "a robust count": (lambda d: d["points"][4]["robust"].update(count=60), "the robust accuracy"),
     "a number of images": (lambda d: d["dedicated"][0]["robust"].update(images=61), "the robust accuracy"),
-    "one attack": (lambda d: d["points"][1]["attacks"].update({"pgd:steps=1": 3}), "the accuracies under each attack"),
+    "one attack": (lambda d: d["points"][1]["attacks"].update({ATTACK: 3}), "the accuracies under each attack"),
     "a corrupted count": (lambda d: d["points"][2]["corrupted"].update(count=0), "the corrupted images"),
+    "the attacks": (lambda d: d["points"][1]["attacks"].update({"another": 3}), "not attacked alike"),
+    "more right than images": (lambda d: d["points"][1]["attacks"].update({ATTACK: 99}), "more right answers"),
+    "a pair of lambdas": (lambda d: d["transfers"].pop(), "not every pair"),
+    "a pair twice": (lambda d: d["transfers"].__setitem__(0, d["transfers"][1]), "not every pair"),
+    "too many points": (lambda d: d.update(dedicated=100 * d["dedicated"]), "a curve has fewer"),
     "the model": (lambda d: d["points"][3].update(model="oat:other"), "the model"),
     "the images": (lambda d: d.update(fingerprint="0123456789abcdef" * 2), "the images"),
     "the radius": (lambda d: d.update(eps=1 / 255), "the attack"),
@@ -209,10 +216,24 @@ def test_the_chart_is_drawn_and_its_table_opens(
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
+def test_the_terminal_shows_curves(write_curve: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_curve(architecture="[bold]\x1b[31m")
+    (found,) = read_curves(path.parent)
+    print_tradeoff(found.tradeoff, path)
+    said = capsys.readouterr().out
+    assert "\x1b" not in said
+    assert "[bold]" in said
+
+
 def test_hostile_curves_stay_text(write_curve: Callable[..., Path], boards: list[Board]) -> None:
     hostile = "</script><script>alert(1)</script>"
     path = write_curve(name=hostile, data=hostile, checkpoint=hostile, architecture=hostile, suite=hostile)
-    changed(path, lambda document: document["points"][0].update(model=hostile, attacks={hostile: 1}))
+
+    def poison(document: dict[str, Any]) -> None:
+        for point in document["points"] + document["dedicated"]:
+            point.update(model=hostile, attacks={hostile: 1})
+
+    changed(path, poison)
     (found,) = read_curves(path.parent)
     assert "<script>alert" not in render(boards, [found])
     assert as_markdown(boards, [found]).count("<script>") == 0
