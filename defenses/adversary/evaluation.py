@@ -251,15 +251,14 @@ def evaluate(run: Runner, budget: Budget, subject: Subject, ball: Ball) -> Evalu
         ball: the threat model.
     """
     rows = dict(run(fixed_rows(budget, subject, ball)))
-    falls, draws = [0.0], 1
-    for row in lead_rows(budget, subject):
-        before = _left(rows, Role.ADAPTIVE, by_vote=True)
+    left, fall, draws = 1.0, 0.0, 1
+    for number, row in enumerate(lead_rows(budget, subject)):
         rows |= run([row])
         draws = make_attack(row.attack).draws
-        if before is not None:  # by the vote, which chance moves less than a single draw
-            falls.append(before - (_left(rows, Role.ADAPTIVE, by_vote=True) or 0.0))
-            if abs(falls[-1]) <= SETTLED:
-                break
+        before, left = left, _left(rows, Role.ADAPTIVE, by_vote=True) or 0.0  # a vote moves less by chance than a draw
+        fall = before - left if number else 0.0
+        if left <= SETTLED or (number and abs(fall) <= SETTLED):  # what is left cannot fall by more, or does not move
+            break
     rows |= run(other_rows(budget, draws))
     adaptive, adaptive_vote = worst_of([judged for row, judged in rows.items() if row.role in _ATTACKERS])
     figures = Figures(
@@ -273,7 +272,7 @@ def evaluate(run: Runner, budget: Budget, subject: Subject, ball: Ball) -> Evalu
         fixed_draw=_left(rows, Role.FIXED_DRAW),
         large_eps=_left(rows, Role.LARGE) or 0.0,
         chance=1 / subject.classes,
-        last_fall=falls[-1],
+        last_fall=fall,
     )
     verdict, reason = judge_figures(figures)
     knowing = [row for row in rows if row.role in (Role.ADAPTIVE, Role.GRADIENT_FREE)]

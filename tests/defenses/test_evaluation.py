@@ -96,8 +96,8 @@ def test_a_random_defense_is_judged_with_all_controls() -> None:
     assert result.counts["adaptive"] == 0
     assert result.verdict is Verdict.NOT_ROBUST
     draws = [row.attack for row in result.rows if row.role is Role.ADAPTIVE]
-    assert draws == ["pgd:step=0.3,steps=6,draws=2", "pgd:step=0.3,steps=6,draws=4", "apgd:loss=dlr,steps=6,draws=2"]
-    assert result.gradients_per_image == 6 * 2 + 6 * 4 + 7 * 2 + 21 * 2
+    assert draws == ["pgd:step=0.3,steps=6,draws=2", "apgd:loss=dlr,steps=6,draws=2"]
+    assert result.gradients_per_image == 6 * 2 + 7 * 2 + 21 * 2
     low, high = result.intervals["adaptive"] or (1, 1)
     assert low == pytest.approx(0, abs=1e-9)
     assert high == pytest.approx(1.96**2 / (40 + 1.96**2), rel=1e-3)  # Wilson's, by hand
@@ -109,6 +109,8 @@ def test_a_random_defense_is_judged_with_all_controls() -> None:
         ([0.6, 0.5, 0.4, 0.3], 4, 0.1),  # never settles
         ([0.6, 0.5, 0.48, 0.3], 3, 0.02),  # two points are settled
         ([0.6, 0.65, 0.65, 0.3], 3, 0.0),  # to move up is to move
+        ([0.3, 0.02, 0.0, 0.0], 2, 0.28),  # what is left cannot move by more
+        ([0.0, 0.0, 0.0, 0.0], 1, 0.0),
     ],
 )
 def test_draws_are_doubled_until_the_figure_moves_by_two_points_or_less(
