@@ -105,9 +105,9 @@ def _scale(channel: dict[str, Any], groups: Sequence[str], values: Sequence[Any]
 
 
 def clean_errors(boards: Sequence[Board]) -> CleanErrors:
-    """The clean error of each model, wherever it was measured."""
+    """The clean error of each model: of the run with the most images, wherever it was measured."""
     rows = [row for board in boards for row in board.rows if "clean_error" in row.figures]
-    return {_identity(row): row.figures["clean_error"] for row in rows}
+    return {_identity(row): row.figures["clean_error"] for row in sorted(rows, key=lambda row: row.images)}
 
 
 def _heat_map(board: Board) -> Iterator[Chart]:
@@ -129,7 +129,7 @@ def _heat_cells(row: Row, label: str) -> Iterator[dict[str, Any]]:
 
 
 def _severity_curves(board: Board) -> Iterator[Chart]:
-    rows = [row for row in board.rows if row.run and row.run.curve][:_MOST_CURVES]
+    rows = [row for row in board.rows if row.run and len(row.run.curve) > 1][:_MOST_CURVES]
     curves = [
         {"label": label, "severity": severity, "figure": str(estimate), **_rounded(estimate)}
         for row, label in zip(rows, _labels(rows), strict=True)

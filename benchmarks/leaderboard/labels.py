@@ -29,7 +29,9 @@ class _Box(NamedTuple):
         )
 
 
-_PLACES = (("left", _GAP, -6.0), ("left", _GAP, 12.0), ("right", -_GAP, -6.0), ("right", -_GAP, 12.0))
+_BESIDE = (("left", _GAP, -6.0), ("left", _GAP, 12.0), ("right", -_GAP, -6.0), ("right", -_GAP, 12.0))
+_PLACES = (*_BESIDE, ("center", 0.0, -14.0), ("center", 0.0, 18.0))
+_SHARE_BEFORE = {"left": 0.0, "center": 0.5, "right": 1.0}  # of a name's width, by its alignment
 
 
 def place_labels(points: Sequence[dict[str, Any]], names: Sequence[str]) -> list[Label]:
@@ -64,7 +66,7 @@ def _free(x: float, y: float, name: str, taken: Sequence[_Box]) -> Label:
 
 def _box(x: float, y: float, label: Label) -> _Box:
     width, start = _CHARACTER * len(label.text), x + label.dx
-    left = start if label.align == "left" else start - width
+    left = start - _SHARE_BEFORE[label.align] * width
     return _Box(left, y + label.dy - _LINE / 2, left + width, y + label.dy + _LINE / 2)
 
 

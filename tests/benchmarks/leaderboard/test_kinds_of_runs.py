@@ -111,7 +111,9 @@ def test_published_flip_rates_stand_by_themselves_where_the_baseline_is_another(
     for name in ("plain", "noisy"):
         path = as_imagenet_p(sequences / f"{name}.json", folder)
         model = read_sequence_result(path).model
-        write_run(f"{name}-clean", cells=[(CLEAN, 0)], digest=model.digest, source=model.source)
+        for images in (20, 60, 30):
+            named = {"digest": model.digest, "source": model.source, "images": images}
+            write_run(f"{name}-clean-{images}", cells=[(CLEAN, 0)], **named)
     boards = build_boards(read_runs(folder, {"imagenet-p": made_up("another", "imagenet-p")}))
     board = next(board for board in boards if board.index == "mfr")
     assert board.title.endswith("measured against another")
@@ -121,6 +123,9 @@ def test_published_flip_rates_stand_by_themselves_where_the_baseline_is_another(
         "Clean error against mFR, as published": {"published by others"},
     }
     assert "measured against another" in as_markdown(boards)
+    most = next(each for each in boards if each.rows[0].images == 60).rows[0]
+    identity = (most.run.result.model.digest if most.run else "", "")
+    assert clean_errors(boards)[identity] == most.figures["clean_error"]  # of the run with the most images
 
 
 def test_published_flip_rates_stand_beside_those_over_alexnet(
