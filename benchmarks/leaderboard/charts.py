@@ -14,6 +14,7 @@ from stormbench.benchmarks.leaderboard.labels import place_labels
 from stormbench.benchmarks.results.plain_text import shown
 from stormbench.benchmarks.summary import Estimate
 from stormbench.benchmarks.tradeoff.schema import Point
+from stormbench.defenses.adversary.verdict import Verdict
 
 Values = list[dict[str, Any]]
 CleanErrors = Mapping[tuple[str, str], Figure]
@@ -33,7 +34,7 @@ _STYLES = [
 ]
 # Colours and marks of lines that stand side by side, each as unlike the one before as can be.
 _WELL_APART = [_STYLES[0], _STYLES[3], _STYLES[1], _STYLES[4], _STYLES[2], _STYLES[5], _STYLES[6], _STYLES[7]]
-_GROUPS = dict(zip((_MEASURED, _DEFENDED, _PUBLISHED), _STYLES, strict=False))
+_GROUPS = dict(zip((_MEASURED, _DEFENDED, _PUBLISHED, *map(str, Verdict)), _STYLES, strict=False))
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,7 @@ def _scatter_caption(column: Column, groups: Sequence[str]) -> str:
 
 
 def _styles(groups: Sequence[str]) -> list[tuple[str, str]]:
-    """Colour and shape of each group: known ones always look the same, verdicts take what is left."""
+    """Colour and shape of each group: known ones always look the same, others take what is left."""
     free = cycle(style for style in _STYLES if style not in _GROUPS.values())
     return [_GROUPS[group] if group in _GROUPS else next(free) for group in groups]
 

@@ -1,5 +1,7 @@
 """Sequences and adversarial evaluations on the leaderboard, in comparisons and as submissions."""
 
+import csv
+import io
 import json
 import random
 from collections.abc import Callable
@@ -14,10 +16,12 @@ from hypothesis import strategies as st
 from stormbench.benchmarks.compare import compare
 from stormbench.benchmarks.differences import ATTACKED
 from stormbench.benchmarks.leaderboard import Board, build_boards, find_baselines, read_runs
+from stormbench.benchmarks.leaderboard.charts import _styles as styles
 from stormbench.benchmarks.leaderboard.charts import board_charts, clean_errors
+from stormbench.benchmarks.leaderboard.columns import COLUMNS
 from stormbench.benchmarks.leaderboard.ranks import Rank
 from stormbench.benchmarks.leaderboard.site import render
-from stormbench.benchmarks.leaderboard.texts import as_markdown
+from stormbench.benchmarks.leaderboard.texts import as_csv, as_latex, as_markdown
 from stormbench.benchmarks.results.attack_outcomes import ATTACK_ARRAYS
 from stormbench.benchmarks.results.documents import seal_of
 from stormbench.benchmarks.results.outcomes import OUTCOME_ARRAYS, arrays_from
@@ -34,8 +38,9 @@ from stormbench.benchmarks.sequences.summary import summarise_sequences
 from stormbench.benchmarks.shards import npz
 from stormbench.benchmarks.submissions import add_result
 from stormbench.benchmarks.summary import Estimate
+from stormbench.defenses.adversary.verdict import Verdict
 from stormbench.errors import ResultError
-from stormbench.metrics import TEST_PERTURBATIONS
+from stormbench.metrics import TEST_PERTURBATIONS, mean_flip_rate, mean_top5_distance, wilson
 from stormbench.metrics.baselines import Baseline, load_baseline, write_baseline
 
 WriteRun = Callable[..., Path]
@@ -285,3 +290,40 @@ def as_schema_2(path: Path) -> None:
     beside.write_bytes(npz({name: arrays[name] for name in OUTCOME_ARRAYS}))
     document["outcomes"]["sha256"] = sha256(beside.read_bytes()).hexdigest()
     path.write_text(json.dumps(document | {"seal": seal_of(document)}))
+
+
+def test_every_kind_is_printed_the_same_everywhere_and_as_the_metrics_say(
+    sequences: Path, write_run: WriteRun, write_attacked: WriteRun, tmp_path: Path
+) -> None:
+    folder, baseline = tmp_path / "results", made_up("another", "imagenet-p")
+    path = as_imagenet_p(sequences / "noisy.json", folder)
+    write_run("scored")
+    write_attacked("attacked", 23, luck=3)
+    boards = build_boards(read_runs(folder, {"imagenet-p": baseline}), published=False)
+    page, markdown, latex = render(boards), as_markdown(boards), as_latex(boards)
+    rows = list(csv.DictReader(io.StringIO(as_csv(boards))))
+    printed = 0
+    for row in rows:
+        lines = [line for line in (*markdown.splitlines(), *latex.splitlines()) if f" {row['model']} " in line]
+        assert len(lines) == 2
+        for key in (column.key for column in COLUMNS if row.get(column.key)):
+            value, low, high = row[key], row[f"{key}_low"], row[f"{key}_high"]
+            assert all(f" {value} [{low}, {high}] " in line for line in lines)
+            assert f"{value} <small>[{low}, {high}]</small>" in page
+            printed += 1
+    assert printed == 4 + 4 + 2
+    found = {key: row[key] for row in rows for key in row if row[key]}
+    result = read_sequence_result(path)
+    flips = {cell.perturbation: cell.flip_probability for cell in result.cells}
+    distances = {cell.perturbation: cell.top5_distance or 0.0 for cell in result.cells}
+    low, high = (100 * bound for bound in wilson(23, 60))
+    assert found["mfr"] == f"{mean_flip_rate(flips, baseline.flip_probability):.1f}"
+    assert found["mt5d"] == f"{mean_top5_distance(distances, baseline.top5_distance):.1f}"
+    assert found["flip_probability"] == f"{100 * sum(flips.values()) / 10:.2f}"
+    assert found["robust_accuracy"] == f"{100 * 23 / 60:.1f}"
+    assert (found["robust_accuracy_low"], found["robust_accuracy_high"]) == (f"{low:.1f}", f"{high:.1f}")
+
+
+def test_a_verdict_looks_the_same_on_every_board() -> None:
+    assert len({style for group in Verdict for style in styles([str(group)])}) == len(Verdict)
+    assert styles(["not robust", "measured"])[0] == styles(["not robust"])[0]
