@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stormbench.corruptions.kernels.compiled import UNIT, compiled, inlined
-from stormbench.corruptions.kernels.estimates import in_doubt
+from stormbench.corruptions.kernels.estimates import doubtful, in_doubt
 from stormbench.corruptions.opencv import cv2
 from stormbench.corruptions.pixels import Pixels, quantise
 
@@ -109,8 +109,8 @@ def defocus(image: Pixels, kernel: Disk) -> Pixels:
     out, marks = np.empty((height, 3 * width), np.uint8), np.empty((height, 3 * width), np.bool_)
     fours = kernel.runs, kernel.plateau, starts, kernel.weights
     _estimate(plane, sums, *fours, np.float32(0.5 - doubt), out, marks)
-    places = np.flatnonzero(marks)
-    out.ravel()[places] = _exact(plane, places // (3 * width), places % (3 * width), kernel)
+    for places in doubtful(marks):
+        out.ravel()[places] = _exact(plane, places // (3 * width), places % (3 * width), kernel)
     return out.reshape(image.shape)
 
 
@@ -205,10 +205,10 @@ def _estimate(plane, sums, runs, plateau, starts, weights, sure, out, marks):  #
             estimate[x] = np.float32(on_plateau[x]) * plateau
         for n in range(0, weights.size, 2):
             _weigh_fours(estimate, pairs, starts[n], weights[n], starts[n + 1], weights[n + 1])
-        levels, doubtful = out[y], marks[y]
+        levels, marked = out[y], marks[y]
         for x in range(length):
             levels[x] = np.uint8(np.int32(min(estimate[x], np.float32(255))))
-            doubtful[x] = in_doubt(estimate[x], sure)
+            marked[x] = in_doubt(estimate[x], sure)
 
 
 @compiled

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stormbench.corruptions.kernels.compiled import UNIT, compiled, inlined, to_byte
-from stormbench.corruptions.kernels.estimates import in_doubt
+from stormbench.corruptions.kernels.estimates import doubtful, in_doubt
 from stormbench.corruptions.pixels import Pixels, quantise
 
 Field = NDArray[np.float64]
@@ -83,16 +83,23 @@ def smooth_pixels(image: Pixels, sigma: float) -> Pixels:
     _estimate(
         values.astype(np.float32), channels, weights.astype(np.float32), where, np.float32(0.5 - doubt), out, marks
     )
-    places = np.flatnonzero(marks)
-    crowded = np.bincount(places // length, minlength=height) > MANY
-    if crowded.any():
-        rows = np.flatnonzero(crowded)
-        exact = np.empty((len(rows), length))
-        _smooth_rows(values / 255.0, rows, channels, weights, where, False, exact)
-        out[rows] = quantise(exact)
-        places = places[~crowded[places // length]]
-    _settle(values, places, channels, weights, where, out.ravel())
+    for places in doubtful(marks):
+        crowded = np.bincount(places // length) > MANY
+        if crowded.any():
+            _take_in_double(image.reshape(height, -1), np.flatnonzero(crowded), channels, weights, where, out)
+        _settle(values, places[~crowded[places // length]], channels, weights, where, out.ravel())
     return out.reshape(image.shape)
+
+
+def _take_in_double(levels: Pixels, rows: Indices, channels: int, weights: Field, where: Lines, out: Pixels) -> None:
+    """Writes whole rows of G, which lie close together."""
+    radius, length = len(weights) - 1, levels.shape[1]
+    top, first = rows[0], max(rows[0] - radius, 0)
+    values = levels[first : rows[-1] + radius + 1].ravel() / 255.0
+    near = where._replace(rows=where.rows[top : rows[-1] + 2 * radius + 1] - first * length)
+    exact = np.empty((len(rows), length))
+    _smooth_rows(values, rows - top, channels, weights, near, False, exact)
+    out[rows] = quantise(exact)
 
 
 def smooth_field(field: Field, weights: Field, border: Border, *, single: bool = False) -> Field:
@@ -159,10 +166,10 @@ def _estimate(values, channels, weights, where, sure, out, marks):  # type: igno
     line, total = np.empty(where.sides.size * channels, np.float32), np.empty(length, np.float32)
     for y in range(height):
         _smooth_row(values, y, channels, weights, where, False, line, total)
-        levels, doubtful = out[y], marks[y]
+        levels, marked = out[y], marks[y]
         for x in range(length):
             levels[x] = np.uint8(np.int32(total[x]))
-            doubtful[x] = in_doubt(total[x], sure)
+            marked[x] = in_doubt(total[x], sure)
 
 
 @compiled

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stormbench.corruptions.kernels.compiled import compiled
-from stormbench.corruptions.kernels.estimates import in_doubt
+from stormbench.corruptions.kernels.estimates import doubtful, in_doubt
 from stormbench.corruptions.pixels import Pixels
 
 
@@ -59,7 +59,8 @@ def motion_blur(image: Pixels, radius: float, sigma: float, angle: float) -> Pix
     out, marks = np.empty((height, width * channels), np.uint8), np.empty((height, width * channels), np.bool_)
     values, starts = plane.ravel(), starts * channels
     _estimate(values, starts, weights.astype(np.float32), np.float32(0.5 - _doubt(len(weights))), out, marks)
-    _settle(values, np.flatnonzero(marks), starts, weights, out)
+    for places in doubtful(marks):
+        _settle(values, places, starts, weights, out)
     return out.reshape(image.shape)
 
 
@@ -99,10 +100,10 @@ def _estimate(values, starts, weights, sure, out, marks):  # type: ignore[no-unt
             a, u = values[starts[y, tap] : starts[y, tap] + length], weights[tap]
             for x in range(length):
                 total[x] += a[x] * u
-        levels, doubtful = out[y], marks[y]
+        levels, marked = out[y], marks[y]
         for x in range(length):
             levels[x] = np.uint8(np.int32(total[x]))
-            doubtful[x] = in_doubt(total[x], sure)
+            marked[x] = in_doubt(total[x], sure)
 
 
 @compiled

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stormbench.corruptions.kernels.compiled import UNIT32, compiled, inlined
-from stormbench.corruptions.kernels.estimates import in_doubt
+from stormbench.corruptions.kernels.estimates import doubtful, in_doubt
 from stormbench.corruptions.kernels.lanes import fill_unit_values, load, spread, store
 from stormbench.corruptions.pixels import Pixels
 
@@ -143,11 +143,11 @@ def zoom_blur(image: Pixels, factors: NDArray[np.float64]) -> Pixels:
     fill_unit_values(image.ravel(), values)
     out, marks = np.empty((height, 3 * width), np.uint8), np.empty((height, 3 * width), np.bool_)
     _estimate(values, rows, columns, np.float32(0.5 - doubt), out, marks)
-    places = np.flatnonzero(marks)
     plain = np.zeros((height, width), np.uint32)
-    if len(places) > MANY * height:
+    if np.count_nonzero(marks) > MANY * height:
         _find_plain(image, plain)
-    _settle(values, places, rows, columns, plain, _under_flat(layers), out.ravel())
+    for places in doubtful(marks):
+        _settle(values, places, rows, columns, plain, _under_flat(layers), out.ravel())
     return out.reshape(image.shape)
 
 
@@ -187,11 +187,11 @@ def _estimate(values, rows, columns, sure, out, marks):  # type: ignore[no-untyp
         for i in range(1, len(rows.before)):
             _add_layer(values, i, top, bottom, rows, columns, stretched, total)
         for y in range(top, bottom):
-            levels, line, doubtful = total[y - top], out[y], marks[y]
+            levels, line, marked = total[y - top], out[y], marks[y]
             for x in range(length):
                 level = levels[x] * share
                 line[x] = np.uint8(np.int32(level))
-                doubtful[x] = in_doubt(level, sure)
+                marked[x] = in_doubt(level, sure)
 
 
 @compiled

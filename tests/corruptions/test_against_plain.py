@@ -31,7 +31,9 @@ def test_equal_on_unnatural_images(name: str) -> None:
     blocks = np.repeat(np.repeat(noise[::8, ::8], 8, axis=0), 8, axis=1)
     blocks[:, :24] = 255
     blocks[:, 24:40] = 0
-    for image in (noise, blocks, np.zeros_like(noise), np.full_like(noise, 255)):
+    dusty = np.full_like(noise, 255)
+    dusty[::7, ::9] = 254
+    for image in (noise, blocks, dusty, np.zeros_like(noise), np.full_like(noise, 255)):
         for severity in (1, 3, 5):
             got = corrupt(image, name, severity, rng=np.random.RandomState(severity))
             np.testing.assert_array_equal(got, wanted(image, name, severity, severity))

@@ -22,6 +22,8 @@ def now():
 
 make = {"stream": np.random.default_rng, "legacy": np.random.RandomState}[sys.argv[1]]
 image = np.random.default_rng(0).integers(0, 256, (768, 1024, 3), dtype=np.uint8)
+image[256:] = 255  # plain, with dust: where estimates decide little
+image[256::37, ::41] = 254
 for name in CORRUPTIONS:
     for severity in range(1, 6):
         corrupt(image[:64, :64], name, severity, scale="inception", rng=make(0))  # compiles, decodes, fills tables
