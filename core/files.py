@@ -36,10 +36,9 @@ def new_whole(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
     Raises:
         OSError: as for ``write_whole``.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{blake2b(os.fsencode(path.name), digest_size=8).hexdigest()}.tmp")
     try:
-        with temporary.open("wb") as file:
+        with _opened(temporary) as file:
             yield file
             if durable:
                 file.flush()
@@ -51,3 +50,11 @@ def new_whole(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
         if isinstance(error, OSError) and error.filename is None:  # a full disk does not say where
             raise OSError(error.errno, error.strerror, str(path)) from None
         raise
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("wb")
+    except FileNotFoundError:  # once for each folder; to ask before each file would take as long as to open it
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("wb")

@@ -1,6 +1,5 @@
 """From a source image to the pixels of a cell, on the fly."""
 
-import io
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from stormbench.corruptions import corrupt
+from stormbench.corruptions.kernels.jpeg import jpeg_round_trip
 from stormbench.datasets.geometry import Geometry
 from stormbench.randomness import stream
 from stormbench.timing import spent_on
@@ -62,15 +62,3 @@ class OnTheFly:
 def clean_pixels(image: Image.Image, geometry: Geometry | None) -> Pixels:
     """A decoded image as the benchmark sees it; None takes it as it is."""
     return np.asarray(image) if geometry is None else geometry(image)
-
-
-def jpeg_bytes(pixels: Pixels, quality: int, *, optimize: bool = True) -> bytes:
-    """Encodes as the reference does: Pillow's JPEG with 4:2:0 chroma; ``optimize`` changes the size, no pixel."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="JPEG", quality=quality, optimize=optimize)
-    return buffer.getvalue()
-
-
-def jpeg_round_trip(pixels: Pixels, quality: int) -> Pixels:
-    """What is left of an image after it was saved as JPEG and read again."""
-    return np.asarray(Image.open(io.BytesIO(jpeg_bytes(pixels, quality, optimize=False))))

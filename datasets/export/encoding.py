@@ -5,7 +5,8 @@ from typing import Any
 
 from PIL import Image
 
-from stormbench.datasets.corrupted import Pixels, jpeg_bytes, jpeg_round_trip
+from stormbench.corruptions.kernels.jpeg import jpeg_bytes, jpeg_round_trip
+from stormbench.datasets.corrupted import Pixels
 from stormbench.timing import spent_on
 
 _JPEG = (".jpg", ".jpeg")
@@ -34,7 +35,7 @@ def encoded(suffix: str, pixels: Pixels, quality: int | None) -> bytes:
     """
     with spent_on("encode"):
         if suffix.lower() in _JPEG and quality is not None:
-            return jpeg_bytes(pixels, quality)
+            return jpeg_bytes(pixels, quality, optimize=True)
         buffer = io.BytesIO()
         Image.fromarray(through_codec(pixels, quality)).save(buffer, **_LOSSLESS[suffix.lower()])
         return buffer.getvalue()
