@@ -126,10 +126,15 @@ def attack(
     journal = Journal(folder, _settings_of(clean) | {"attack": settings})
     with journal.open():
         attacked = _attacked(task, journal, workers, progress, announce)
-        settings_of_clean = Settings(**{key: getattr(clean, key) for key in Settings.model_fields})
-        result = write_result(settings_of_clean, clean.keys, read_outcomes(clean_path, clean), path, attacked)
+        result = _written(clean_path, clean, attacked, path)
     journal.remove()
     return path, result
+
+
+def _written(clean_path: Path, clean: Result, attacked: tuple[AdversarialRecord, AttackOutcomes], path: Path) -> Result:
+    """The clean result with what the attacks left."""
+    settings = Settings(**{key: getattr(clean, key) for key in Settings.model_fields})
+    return write_result(settings, clean.keys, read_outcomes(clean_path, clean), path, attacked)
 
 
 def _attacked(

@@ -14,7 +14,7 @@ from stormbench.benchmarks.results.attack_outcomes import ATTACKERS, AttackOutco
 from stormbench.benchmarks.results.documents import is_sequence_result, kind_of
 from stormbench.benchmarks.results.schema import CLEAN, Result, read_attack, read_result
 from stormbench.benchmarks.sequences.results import SequenceResult, read_sequence_result
-from stormbench.benchmarks.sequences.summary import find_sequence_baseline, summarise_sequences
+from stormbench.benchmarks.sequences.summary import SequenceSummary, find_sequence_baseline, summarise_sequences
 from stormbench.benchmarks.summary import Estimate, Summary, find_baseline, suite_baseline, summarise
 from stormbench.benchmarks.tradeoff.schema import KIND
 from stormbench.errors import ResultError
@@ -185,14 +185,6 @@ def _of_sequences(path: Path, result: SequenceResult, baselines: Mapping[str, Ba
         "flip_probability": summary.mean_flip_probability,
         "top5_distance": summary.mean_top5,
     }
-    rows: dict[str, list[Figure | None]] = {
-        f"{name}, level {level}": [
-            COLUMN["flip_probability"].measured(flips),
-            *([COLUMN["top5_distance"].measured(summary.top5_distance[name, level])] if summary.top5_distance else []),
-        ]
-        for (name, level), flips in summary.flip_probability.items()
-    }
-    headings = ["flip probability, %", *(["top-5 distance"] if summary.top5_distance else [])]
     at_level_1 = {name: flips for (name, level), flips in summary.flip_probability.items() if level == 1}
     return Run(
         path,
@@ -200,7 +192,7 @@ def _of_sequences(path: Path, result: SequenceResult, baselines: Mapping[str, Ba
         pixels=repr((pixel_settings(result), sorted(result.keys))),
         figures=_figures(figures),
         samples=summary.samples,
-        cells=Cells("Stability by perturbation and level, with 95 % intervals", headings, rows),
+        cells=_sequence_cells(summary),
         by_name=summary.flip_rate or at_level_1,
         by_name_title="Flip rate: the flip probability over the baseline's, in percent"
         if summary.flip_rate
@@ -208,6 +200,19 @@ def _of_sequences(path: Path, result: SequenceResult, baselines: Mapping[str, Ba
         baseline=summary.baseline.name if summary.baseline else "",
         notes=summary.notes,
     )
+
+
+def _sequence_cells(summary: SequenceSummary) -> Cells:
+    distances = summary.top5_distance
+    rows: dict[str, list[Figure | None]] = {
+        f"{name}, level {level}": [
+            COLUMN["flip_probability"].measured(flips),
+            *([COLUMN["top5_distance"].measured(distances[name, level])] if distances else []),
+        ]
+        for (name, level), flips in summary.flip_probability.items()
+    }
+    headings = ["flip probability, %", *(["top-5 distance"] if distances else [])]
+    return Cells("Stability by perturbation and level, with 95 % intervals", headings, rows)
 
 
 def _figures(estimates: Mapping[str, Estimate | None]) -> dict[str, Figure]:

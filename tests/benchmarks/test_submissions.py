@@ -257,3 +257,27 @@ def test_what_is_no_result_is_refused(tmp_path: Path, text: str) -> None:
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(ResultError):
         read_result(path)
+
+
+def test_no_outcome_can_be_changed_alone(write_run: WriteRun, tmp_path: Path) -> None:
+    """Each of them, one at a time; and with a new digest and seal, each that would change a count."""
+    cells = [("clean", 0), ("fog", 1)]
+    path = write_run("small", folder=tmp_path / "inbox", images=6, cells=cells)
+    whole, result = path.with_suffix(".npz").read_bytes(), path.read_bytes()
+    outcomes = outcomes_from(whole, "here")
+    for name in ("labels", "prediction", "rank"):
+        array = getattr(outcomes, name)
+        for at in np.ndindex(array.shape):
+            changed = array.copy()
+            changed[at] = (changed[at] + 1) % 10
+            path.with_suffix(".npz").write_bytes(npz(vars(outcomes) | {name: changed}))
+            assert "its digest differs" in refused(path, tmp_path / "board")
+    for at in np.ndindex(outcomes.rank.shape):
+        rank, prediction = outcomes.rank.copy(), outcomes.prediction.copy()
+        right = rank[at] == 0
+        rank[at] = 1 if right else 0
+        prediction[at] = (outcomes.labels[at[1]] + right) % 10
+        path.with_suffix(".npz").write_bytes(whole)
+        path.write_bytes(result)
+        forged(path, rank=rank, prediction=prediction)
+        assert "do not add up to the counts" in refused(path, tmp_path / "board")
