@@ -197,7 +197,8 @@ def coverage(images: int, trials: int, seed: int) -> tuple[float, float]:
     for _ in range(trials):
         hard = rng.normal(size=images)
         wrong = np.hstack([rng.random((images, 75)) < probabilities(hard, skill) for skill in (0.0, 0.3)])
-        weights = rng.multinomial(images, np.full(images, 1 / images), size=1000) / images
+        drawn = rng.integers(images, size=(1000, images)) + images * np.arange(1000)[:, None]
+        weights = np.bincount(drawn.ravel(), minlength=1000 * images).reshape(1000, images) / images
         means = weights @ wrong
         first, second = mce(means[:, :75]), mce(means[:, 75:])
         for at, (samples, true) in enumerate(((first, truth[0]), (second - first, truth[1] - truth[0]))):
