@@ -164,19 +164,19 @@ def conclusion(
     where = f"on the same {images:,} images"
     if not sure:
         said = f"{second} and {first} cannot be told apart by {what} {where}: they differ by {points} points"
-        return said + _on("better", corruptions, -1) + _on("worse", corruptions, 1) + "."
+        return said + _on(second, "better", corruptions, -1) + _on(second, "worse", corruptions, 1) + "."
     size = Estimate(*(abs(bound) for bound in (points.value, *sorted((points.low, points.high), key=abs))))
     word = "better" if sure < 0 else "worse"
     other = "worse" if sure < 0 else "better"
     return f"{second} is {word} than {first} by {size.value:.1f} points of {what} {size.brackets} {where}" + (
-        _on(other, corruptions, -sure) + "."
+        _on("it", other, corruptions, -sure) + "."
     )
 
 
-def _on(word: str, corruptions: dict[str, int], sign: int) -> str:
+def _on(who: str, word: str, corruptions: dict[str, int], sign: int) -> str:
     names = [name for name, sure in corruptions.items() if sure == sign]
     most, last = ", ".join(names[:-1]), "".join(names[-1:])
-    return f"; it is {word} on {most}{' and ' if most else ''}{last}" if names else ""
+    return f"; {who} is {word} on {most}{' and ' if most else ''}{last}" if names else ""
 
 
 def _names(first: Contestant, second: Contestant) -> tuple[str, str]:

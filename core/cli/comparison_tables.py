@@ -49,6 +49,7 @@ def _counted(tests: list[CellTest]) -> str:
 
 
 def _told(test: CellTest, comparison: Comparison) -> str:
-    counts = f"{test.only_first_wrong} images only for {comparison.first}, {test.only_second_wrong} only for"
+    first = f"{test.only_first_wrong} images only {comparison.first} gets wrong"
+    second = f"{test.only_second_wrong} only {comparison.second}"
     where = "clean images" if test.corruption == CLEAN else test.corruption
-    return f"{where}: wrong on {counts} {comparison.second}; McNemar, Holm: p = {test.p_holm:.2g}"
+    return f"{where}: {first}, {second}; McNemar, Holm: p = {test.p_holm:.2g}"

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from stormbench.benchmarks.compare import compare
+from stormbench.benchmarks.compare import compare, conclusion
+from stormbench.benchmarks.differences import Difference
 from stormbench.benchmarks.paired import holm, mcnemar
 from stormbench.benchmarks.resampling import Resampled
 from stormbench.benchmarks.results.schema import CLEAN, SuiteRecord, read_outcomes, read_result
-from stormbench.benchmarks.summary import sampled_figures, suite_baseline, summarise
+from stormbench.benchmarks.summary import Estimate, sampled_figures, suite_baseline, summarise
 from stormbench.errors import InputError, ResultError
 from stormbench.metrics import TEST_CORRUPTIONS, corruption_error, mean_corruption_error, relative_mean_corruption_error
 from stormbench.metrics.baselines import load_baseline
@@ -66,6 +67,15 @@ def test_a_corruption_on_which_the_better_model_is_worse_is_named(write_run: Wri
     rank[names == "snow"] = 0
     second = write_run("second", images=200, rank=rank)
     assert compare([first, second])[0].conclusion.endswith("; it is worse on pixelate.")
+
+
+def test_where_models_cannot_be_told_apart_the_sentence_names_who_is_better_on_what() -> None:
+    difference = Difference(80.0, 79.8, Estimate(-0.2, -1.0, 0.6))
+    said = conclusion("A", "B", 100, {"mce": difference}, {"fog": -1, "snow": 1, "frost": 1})
+    assert said == (
+        "B and A cannot be told apart by mCE on the same 100 images: they differ by -0.2 [-1.0, 0.6] points; "
+        "B is better on fog; B is worse on snow and frost."
+    )
 
 
 def test_many_results_are_compared_with_the_first(write_run: WriteRun) -> None:
