@@ -17,12 +17,12 @@ class Norm(StrEnum):
 
 
 def attack(
-    model: Annotated[str, typer.Argument(help="SOURCE:NAME; `stormbench list models` shows the sources.")],
-    data: Annotated[str, typer.Option(help="Image folder (a class per sub-folder), .npz, .npy, CIFAR folder, digits.")],
+    model: options.Model,
+    data: options.Data,
     suite: options.Suite = "imagenet-c",
     out: options.Out = Path("results"),
-    name: Annotated[str | None, typer.Option(help="Name of the run and its files.")] = None,
-    defense: Annotated[str | None, typer.Option(help="Defense in front of the model: rain:shift=0.05")] = None,
+    name: options.Name = None,
+    defense: options.Defense = None,
     norm: Annotated[Norm, typer.Option(help="linf: largest change of a channel; l2: Euclidean length.")] = Norm.linf,
     eps: Annotated[str, typer.Option(help="Radius, for pixels in 0..1: 8/255")] = "8/255",
     budget: Annotated[str, typer.Option(help="quick, standard or thorough.")] = "standard",
@@ -33,13 +33,13 @@ def attack(
     seed: options.Seed = 0,
     workers: options.Workers = options.DEFAULT_WORKERS,
     batch_size: Annotated[int, typer.Option(min=1, help="Images that are attacked at once.")] = 50,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
+    device: options.Device = "cpu",
     skip_broken: options.SkipBroken = False,
-    mean: Annotated[str | None, typer.Option(help="Normalisation: 123/255,117/255,104/255")] = None,
-    std: Annotated[str | None, typer.Option(help="Normalisation, likewise.")] = None,
-    resize: Annotated[int | None, typer.Option(min=1, help="Short side, instead of the suite's.")] = None,
-    crop: Annotated[int | None, typer.Option(min=16, help="Side of the centre crop, instead of the suite's.")] = None,
-    interpolation: Annotated[str | None, typer.Option(help="nearest, bilinear, bicubic, ...")] = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
+    resize: options.Resize = None,
+    crop: options.Crop = None,
+    interpolation: options.Interpolation = None,
 ) -> None:
     """Attacks MODEL with all that the budget allows, and says what is left; a second try continues."""
     from stormbench.benchmarks.models.loading import load_model

@@ -20,9 +20,9 @@ def generate(
     engine: options.EngineOption = options.Engine.local,
     scheduler: options.Scheduler = None,
     skip_broken: options.SkipBroken = False,
-    resize: Annotated[int | None, typer.Option(min=1, help="Short side, instead of the suite's.")] = None,
-    crop: Annotated[int | None, typer.Option(min=16, help="Side of the centre crop, instead of the suite's.")] = None,
-    interpolation: Annotated[str | None, typer.Option(help="nearest, bilinear, bicubic, ...")] = None,
+    resize: options.Resize = None,
+    crop: options.Crop = None,
+    interpolation: options.Interpolation = None,
     kind: Annotated[
         str | None,
         typer.Option(

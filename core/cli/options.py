@@ -70,6 +70,16 @@ def printable(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
+Model = Annotated[str, typer.Argument(help="SOURCE:NAME; `stormbench list models` shows the sources.")]
+Data = Annotated[str, typer.Option(help="Image folder (a class per sub-folder), .npz, .npy, CIFAR folder, digits.")]
+Name = Annotated[str | None, typer.Option(help="Name of the run and its files.")]
+Defense = Annotated[str | None, typer.Option(help="Defense in front of the model: rain:shift=0.05")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")]
+Mean = Annotated[str | None, typer.Option(help="Normalisation: 123/255,117/255,104/255")]
+Std = Annotated[str | None, typer.Option(help="Normalisation, likewise.")]
+Resize = Annotated[int | None, typer.Option(min=1, help="Short side, instead of the suite's.")]
+Crop = Annotated[int | None, typer.Option(min=16, help="Side of the centre crop, instead of the suite's.")]
+Interpolation = Annotated[str | None, typer.Option(help="nearest, bilinear, bicubic, ...")]
 Corruptions = Annotated[
     str | None,
     typer.Option(

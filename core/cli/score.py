@@ -9,12 +9,12 @@ from stormbench.cli import options
 
 
 def score(
-    model: Annotated[str, typer.Argument(help="SOURCE:NAME; `stormbench list models` shows the sources.")],
-    data: Annotated[str, typer.Option(help="Image folder (a class per sub-folder), .npz, .npy, CIFAR folder, digits.")],
+    model: options.Model,
+    data: options.Data,
     suite: options.Suite = "imagenet-c",
     out: options.Out = Path("results"),
-    name: Annotated[str | None, typer.Option(help="Name of the run and its files.")] = None,
-    defense: Annotated[str | None, typer.Option(help="Defense in front of the model: rain:shift=0.05")] = None,
+    name: options.Name = None,
+    defense: options.Defense = None,
     baseline: Annotated[str | None, typer.Option(help="Name, .toml or result .json to normalise by.")] = None,
     corruptions: options.Corruptions = None,
     severities: options.Severities = None,
@@ -24,14 +24,14 @@ def score(
     engine: options.EngineOption = options.Engine.local,
     scheduler: options.Scheduler = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images that go through the model at once.")] = 32,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
+    device: options.Device = "cpu",
     skip_broken: options.SkipBroken = False,
     released: Annotated[Path | None, typer.Option(help="Read the cells from this generated or published set.")] = None,
-    mean: Annotated[str | None, typer.Option(help="Normalisation: 123/255,117/255,104/255")] = None,
-    std: Annotated[str | None, typer.Option(help="Normalisation, likewise.")] = None,
-    resize: Annotated[int | None, typer.Option(min=1, help="Short side, instead of the suite's.")] = None,
-    crop: Annotated[int | None, typer.Option(min=16, help="Side of the centre crop, instead of the suite's.")] = None,
-    interpolation: Annotated[str | None, typer.Option(help="nearest, bilinear, bicubic, ...")] = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
+    resize: options.Resize = None,
+    crop: options.Crop = None,
+    interpolation: options.Interpolation = None,
 ) -> None:
     """Scores MODEL and prints its table; a second try continues an interrupted one."""
     from stormbench.benchmarks.models.loading import load_model

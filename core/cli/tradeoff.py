@@ -11,7 +11,7 @@ from stormbench.cli.attack import Norm
 
 def tradeoff(
     checkpoint: Annotated[Path, typer.Argument(help="What `stormbench train oat` or `oats` wrote.")],
-    data: Annotated[str, typer.Option(help="Image folder (a class per sub-folder), .npz, .npy, CIFAR folder, digits.")],
+    data: options.Data,
     suite: options.Suite = "cifar-c",
     out: options.Out = Path("results"),
     name: Annotated[str | None, typer.Option(help="Of the curve; by default the checkpoint's folder.")] = None,
@@ -31,7 +31,7 @@ def tradeoff(
     seed: options.Seed = 0,
     workers: options.Workers = options.DEFAULT_WORKERS,
     batch_size: Annotated[int, typer.Option(min=1, help="Images that go through a model at once.")] = 50,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
+    device: options.Device = "cpu",
 ) -> None:
     """Scores and attacks CHECKPOINT at every lambda and width, and prints one table; a second try continues."""
     from stormbench.benchmarks.suites import SUITES

@@ -58,10 +58,7 @@ Eps = Annotated[str, typer.Option(help="The attacker's radius in linf: 8/255.")]
 Steps = Annotated[int, typer.Option(min=1, help="Of PGD.")]
 ZeroShare = Annotated[float | None, typer.Option(help="Share of a batch with lambda 0; by default as all others.")]
 NoAugmentation = Annotated[bool, typer.Option("--no-augmentation", help="Neither crops nor mirrors the images.")]
-Mean = Annotated[str | None, typer.Option(help="Normalisation: 123/255,117/255,104/255; none by default.")]
-Std = Annotated[str | None, typer.Option(help="Normalisation, likewise.")]
 Side = Annotated[int | None, typer.Option(min=16, help="Resize the short side and crop the centre to this.")]
-Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")]
 Devices = Annotated[int, typer.Option(min=1, help="How many, each with a process; needs stormbench[lightning].")]
 PrecisionOption = Annotated[PrecisionName, typer.Option(help="Mixed ones need stormbench[lightning].")]
 
@@ -83,12 +80,12 @@ def oat(
     attack_steps: Steps = 7,
     zero_share: ZeroShare = None,
     no_augmentation: NoAugmentation = False,
-    mean: Mean = None,
-    std: Std = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
     size: Side = None,
     seed: options.Seed = 0,
     limit: options.Limit = None,
-    device: Device = "cpu",
+    device: options.Device = "cpu",
     devices: Devices = 1,
     precision: PrecisionOption = PrecisionName.full,
 ) -> None:
@@ -122,12 +119,12 @@ def oats(
     attack_steps: Steps = 7,
     zero_share: ZeroShare = None,
     no_augmentation: NoAugmentation = False,
-    mean: Mean = None,
-    std: Std = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
     size: Side = None,
     seed: options.Seed = 0,
     limit: options.Limit = None,
-    device: Device = "cpu",
+    device: options.Device = "cpu",
     devices: Devices = 1,
     precision: PrecisionOption = PrecisionName.full,
 ) -> None:
@@ -156,12 +153,12 @@ def pgd(
     eps: Eps = "8/255",
     attack_steps: Steps = 7,
     no_augmentation: NoAugmentation = False,
-    mean: Mean = None,
-    std: Std = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
     size: Side = None,
     seed: options.Seed = 0,
     limit: options.Limit = None,
-    device: Device = "cpu",
+    device: options.Device = "cpu",
     devices: Devices = 1,
     precision: PrecisionOption = PrecisionName.full,
 ) -> None:

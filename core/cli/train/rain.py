@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def rain(
-    model: Annotated[str, typer.Argument(help="SOURCE:NAME; `stormbench list models` shows the sources.")],
+    model: options.Model,
     data: Annotated[str, typer.Option(help="Training images, as for `stormbench score`.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Where the enhancer goes: NAME.safetensors.")],
     restoration_epochs: Annotated[int, typer.Option(min=0, help="Passes that restore pictures.")] = 3,
@@ -29,9 +29,9 @@ def rain(
     ] = False,
     limit: options.Limit = None,
     seed: options.Seed = 0,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
-    mean: Annotated[str | None, typer.Option(help="Normalisation: 123/255,117/255,104/255")] = None,
-    std: Annotated[str | None, typer.Option(help="Normalisation, likewise.")] = None,
+    device: options.Device = "cpu",
+    mean: options.Mean = None,
+    std: options.Std = None,
     resize: Annotated[int | None, typer.Option(min=1, help="Short side before the crop.")] = None,
     crop: Annotated[int | None, typer.Option(min=16, help="Side of the centre crop.")] = None,
 ) -> None:
