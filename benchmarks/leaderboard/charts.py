@@ -180,7 +180,14 @@ def _scatter(rows: Sequence[Row], index: str, elsewhere: CleanErrors) -> Iterato
     styles = _styles(groups)
     for channel, at in ((encoding["color"], 0), (marked["shape"], 1)):
         channel["scale"] = {"domain": groups, "range": [style[at] for style in styles]}
+    chart.specification["layer"] = [layer for layer in chart.specification["layer"] if not _is_empty(layer, points)]
     yield chart
+
+
+def _is_empty(layer: Mapping[str, Any], points: Values) -> bool:
+    """Whether a layer draws intervals, and no point has any: an empty group of marks is nothing to a screen reader."""
+    axis = "y" if "y" in layer["encoding"] else "x"
+    return layer["mark"]["type"] == "rule" and not any(f"{axis}_low" in point for point in points)
 
 
 def _scatter_caption(column: Column, groups: Sequence[str]) -> str:

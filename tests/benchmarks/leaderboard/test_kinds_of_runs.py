@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,7 +21,7 @@ from stormbench.benchmarks.leaderboard.charts import _styles as styles
 from stormbench.benchmarks.leaderboard.charts import board_charts, clean_errors
 from stormbench.benchmarks.leaderboard.columns import COLUMNS
 from stormbench.benchmarks.leaderboard.ranks import Rank
-from stormbench.benchmarks.leaderboard.site import render
+from stormbench.benchmarks.leaderboard.site import render, write_site
 from stormbench.benchmarks.leaderboard.texts import as_csv, as_latex, as_markdown
 from stormbench.benchmarks.results.attack_outcomes import ATTACK_ARRAYS
 from stormbench.benchmarks.results.documents import seal_of
@@ -96,6 +97,16 @@ def charted(board: Board, boards: list[Board]) -> dict[str, set[str]]:
     return {chart.title: {point["group"] for point in chart.specification["datasets"]["points"]} for chart in charts}
 
 
+def no_violation(page: Any) -> None:
+    """Draws every chart, and lets axe-core look at the page."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed").Axe()
+    for place in page.locator(".chart").all():
+        place.scroll_into_view_if_needed()
+        place.locator("svg").wait_for()
+    found = axe.run(page).response["violations"]
+    assert not [(each["id"], each["nodes"][0]["html"][:200]) for each in found]
+
+
 def as_imagenet_p(path: Path, folder: Path) -> Path:
     """The same outcomes as if they were of ImageNet-P."""
     result = read_sequence_result(path)
@@ -109,7 +120,7 @@ def as_imagenet_p(path: Path, folder: Path) -> Path:
 
 
 def test_published_flip_rates_stand_by_themselves_where_the_baseline_is_another(
-    sequences: Path, write_run: WriteRun, tmp_path: Path
+    sequences: Path, write_run: WriteRun, tmp_path: Path, open_page: Callable[..., Any]
 ) -> None:
     """Published mFR is over AlexNet's rate; beside figures over another model's rate it would mislead."""
     folder = tmp_path / "results"
@@ -128,6 +139,10 @@ def test_published_flip_rates_stand_by_themselves_where_the_baseline_is_another(
         "Clean error against mFR, as published": {"published by others"},
     }
     assert "measured against another" in as_markdown(boards)
+    *_, measured, published = board_charts(board, clean_errors(boards))
+    marks = [[layer["mark"]["type"] for layer in chart.specification["layer"]] for chart in (measured, published)]
+    assert marks == [["rule", "rule", "point", "text"], ["point", "text"]]  # published figures have no intervals
+    no_violation(open_page(write_site(boards, tmp_path / "site")))
     most = next(each for each in boards if each.rows[0].images == 60).rows[0]
     identity = (most.run.result.model.digest if most.run else "", "")
     assert clean_errors(boards)[identity] == most.figures["clean_error"]  # of the run with the most images
