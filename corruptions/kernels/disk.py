@@ -109,22 +109,15 @@ def defocus(image: Pixels, kernel: Disk) -> Pixels:
     out, marks = np.empty((height, 3 * width), np.uint8), np.empty((height, 3 * width), np.bool_)
     fours = kernel.runs, kernel.plateau, starts, kernel.weights
     _estimate(plane, sums, *fours, np.float32(0.5 - doubt), out, marks)
+    under_flat = (np.minimum(kernel.values.sum() * UNIT, 1) * 255).astype(np.uint8)
+    levels, taps = plane.ravel(), kernel.taps[:, 0] * plane.shape[1] + 3 * kernel.taps[:, 1]
     for places in doubtful(marks):
-        out.ravel()[places] = _exact(plane, places // (3 * width), places % (3 * width), kernel)
+        middles = np.empty_like(places)
+        left = _look_up_flat(levels, places, 3 * width, reach, under_flat, out.ravel(), middles)
+        totals = np.zeros(left)
+        _sum_taps(levels, middles[:left], taps, kernel.values, totals)
+        out.ravel()[places[:left]] = quantise(totals)
     return out.reshape(image.shape)
-
-
-def _exact(plane: NDArray[np.uint16], rows: NDArray[np.int64], columns: NDArray[np.int64], kernel: Disk) -> Pixels:
-    """Sums single places in double; under one colour all over, the sum is known beforehand."""
-    reach, wide = len(kernel.runs) - 1, plane.shape[1]
-    levels, middles = plane.ravel(), (rows + reach) * wide + columns + 3 * reach
-    flat = np.empty(len(middles), np.bool_)
-    _find_flat(levels, middles, reach, wide, flat)
-    totals = kernel.values.sum() * UNIT[levels[middles]]
-    taps, others = kernel.taps[:, 0] * wide + 3 * kernel.taps[:, 1], np.zeros(np.count_nonzero(~flat))
-    _sum_taps(levels, middles[~flat], taps, kernel.values, others)
-    totals[~flat] = others
-    return quantise(totals)
 
 
 def _reflected(side: int, reach: int) -> NDArray[np.int64]:
@@ -212,20 +205,27 @@ def _estimate(plane, sums, runs, plateau, starts, weights, sure, out, marks):  #
 
 
 @compiled
-def _find_flat(levels, middles, reach, wide, flat):  # type: ignore[no-untyped-def]
-    """Finds the windows of ``levels`` that are of one colour; of the window before, only a column is looked at anew."""
-    known = np.zeros(3, np.int64)  # for each channel, where the window was last of one colour
-    for n in range(middles.size):
-        middle = middles[n]
+def _look_up_flat(levels, places, length, reach, under_flat, out, middles):  # type: ignore[no-untyped-def]
+    """Where a window of ``levels`` is of one colour, its sum is known beforehand.
+
+    Moves the other places to the front, with the middles of their windows, and returns how many they are.
+    """
+    known, left, wide = np.zeros(3, np.int64), 0, length + 6 * reach
+    for place in places:
+        middle = (place // length + reach) * wide + 3 * reach + place % length
         same, k = True, middle % 3
-        for column in range(reach if known[k] == middle - 3 else -reach, reach + 1):
+        for column in range(reach if known[k] == middle - 3 else -reach, reach + 1):  # one column is new
             for row in range(-reach, reach + 1):
                 same = same and levels[middle + row * wide + 3 * column] == levels[middle]
             if not same:
                 break
         if same:
             known[k] = middle
-        flat[n] = same
+            out[place] = under_flat[levels[middle]]
+        else:
+            places[left], middles[left] = place, middle
+            left += 1
+    return left
 
 
 @compiled

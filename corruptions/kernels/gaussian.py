@@ -3,7 +3,7 @@
 G(x)[i] = w[0] x[i] + sum over j = r .. 1 of (x[i - j] + x[i + j]) w[j], along the rows' axis, then along the columns'.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from stormbench.corruptions.kernels.compiled import UNIT, compiled, inlined, to_byte
 from stormbench.corruptions.kernels.estimates import doubtful, in_doubt
-from stormbench.corruptions.pixels import Pixels, quantise
+from stormbench.corruptions.kernels.mix import thinned
+from stormbench.corruptions.pixels import Pixels
 
 Field = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -20,6 +21,9 @@ Border = Callable[[int, int], Indices]
 
 MANY = 16
 """If so many values of a row are in doubt, the whole row is taken in double."""
+
+BAND = 64
+"""So many rows are held in double at once."""
 
 
 @lru_cache(maxsize=64)
@@ -79,27 +83,45 @@ def smooth_pixels(image: Pixels, sigma: float) -> Pixels:
     doubt = (2 * radius + 10) * 256 / 2**24  # along each axis a term is rounded once for each sum, and 5 times more
     where = lines(image.shape, radius, nearest)
     out, marks = np.empty((height, length), np.uint8), np.empty((height, length), np.bool_)
+    counts = np.empty(height, np.int64)
     values = image.ravel()
     _estimate(
-        values.astype(np.float32), channels, weights.astype(np.float32), where, np.float32(0.5 - doubt), out, marks
+        values.astype(np.float32),
+        channels,
+        weights.astype(np.float32),
+        where,
+        np.float32(0.5 - doubt),
+        out,
+        marks,
+        counts,
     )
+    for first, last in bands(counts > MANY):
+        _take_in_double(image.reshape(height, -1), first, last, channels, weights, where, out)
+        marks[first:last] = False
     for places in doubtful(marks):
-        crowded = np.bincount(places // length) > MANY
-        if crowded.any():
-            _take_in_double(image.reshape(height, -1), np.flatnonzero(crowded), channels, weights, where, out)
-        _settle(values, places[~crowded[places // length]], channels, weights, where, out.ravel())
+        _settle(values, places, channels, weights, where, out.ravel())
     return out.reshape(image.shape)
 
 
-def _take_in_double(levels: Pixels, rows: Indices, channels: int, weights: Field, where: Lines, out: Pixels) -> None:
-    """Writes whole rows of G, which lie close together."""
+def bands(chosen: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+    """Where rows are chosen that follow each other, the first of them and the one after the last; 64 at most."""
+    edges = np.flatnonzero(np.diff(chosen, prepend=False, append=False)).tolist()
+    for first, last in zip(edges[::2], edges[1::2], strict=True):
+        for start in range(first, last, BAND):
+            yield start, min(start + BAND, last)
+
+
+def _take_in_double(
+    levels: Pixels, first: int, last: int, channels: int, weights: Field, where: Lines, out: Pixels
+) -> None:
+    """Writes some rows of G that follow each other."""
     radius, length = len(weights) - 1, levels.shape[1]
-    top, first = rows[0], max(rows[0] - radius, 0)
-    values = levels[first : rows[-1] + radius + 1].ravel() / 255.0
-    near = where._replace(rows=where.rows[top : rows[-1] + 2 * radius + 1] - first * length)
-    exact = np.empty((len(rows), length))
-    _smooth_rows(values, rows - top, channels, weights, near, False, exact)
-    out[rows] = quantise(exact)
+    top = max(first - radius, 0)
+    values = levels[top : last + radius].ravel() / 255.0
+    near = where._replace(rows=where.rows[first : last + 2 * radius] - top * length)
+    exact = np.empty((last - first, length))
+    _smooth_rows(values, np.arange(last - first), channels, weights, near, False, exact)
+    out[first:last] = thinned(exact, 0.0)
 
 
 def smooth_field(field: Field, weights: Field, border: Border, *, single: bool = False) -> Field:
@@ -161,15 +183,18 @@ def _smooth_row(values, y, channels, weights, where, single, line, total):  # ty
 
 
 @compiled
-def _estimate(values, channels, weights, where, sure, out, marks):  # type: ignore[no-untyped-def]
+def _estimate(values, channels, weights, where, sure, out, marks, counts):  # type: ignore[no-untyped-def]
     height, length = out.shape
     line, total = np.empty(where.sides.size * channels, np.float32), np.empty(length, np.float32)
     for y in range(height):
         _smooth_row(values, y, channels, weights, where, False, line, total)
-        levels, marked = out[y], marks[y]
+        levels, marked, count = out[y], marks[y], 0
         for x in range(length):
             levels[x] = np.uint8(np.int32(total[x]))
             marked[x] = in_doubt(total[x], sure)
+        for x in range(length):
+            count += marked[x]
+        counts[y] = count
 
 
 @compiled

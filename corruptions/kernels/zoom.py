@@ -198,11 +198,15 @@ def _estimate(values, rows, columns, sure, out, marks):  # type: ignore[no-untyp
 def _settle(values, places, rows, columns, plain, under_flat, out):  # type: ignore[no-untyped-def]
     """Takes single values in double, or looks them up where all layers show one colour."""
     width = plain.shape[1]
+    pixel, one_colour = -1, False
     for place in places:
         y, x, k = place // (3 * width), place % (3 * width) // 3, place % 3
-        one_colour = rows.inside[y] and columns.inside[x] and plain[y, x] > 0
-        for i in range(len(rows.before)):
-            one_colour = one_colour and plain[rows.before[i, y], columns.before[i, x]] == plain[y, x]
+        if place // 3 != pixel:
+            pixel, colour = place // 3, plain[y, x]
+            one_colour = rows.inside[y] and columns.inside[x] and colour > 0
+            if one_colour:
+                for i in range(len(rows.before)):
+                    one_colour = one_colour and plain[rows.before[i, y], columns.before[i, x]] == colour
         if one_colour:
             out[place] = under_flat[np.uint8(plain[y, x] >> np.uint32(8 * k))]
         else:
