@@ -62,7 +62,7 @@ class SlicedBatchNorm2d(nn.BatchNorm2d):
 
 
 class DualBatchNorm2d(nn.Module):
-    """Two batch norms: one for images whose lambda is 0, one for all others (OAT, arXiv 2010.11828, section 3.2).
+    """Two batch norms: one for images whose lambda is 0, one for all others (OAT, arXiv 2010.11828).
 
     The choice goes by lambda and not by whether an image was attacked: undisturbed images with a positive lambda pass
     through the second too.

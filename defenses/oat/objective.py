@@ -44,7 +44,7 @@ class Outcome(NamedTuple):
 
 
 def mixed_loss(clean: Tensor, adversarial: Tensor, lambdas: Tensor) -> Tensor:
-    """``mean_i[(1 - lambda_i) clean_i + lambda_i adversarial_i]`` of losses ``(B,)`` (arXiv 2010.11828, equation 3).
+    """``mean_i[(1 - lambda_i) clean_i + lambda_i adversarial_i]`` of losses ``(B,)`` (arXiv 2010.11828).
 
     Example:
         >>> mixed_loss(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 6.0]), torch.tensor([0.0, 0.25]))
