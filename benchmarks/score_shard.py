@@ -83,13 +83,15 @@ class ScoreShard(ModelTask):
         with spent_on("decode"):
             clean = [self.pixels.clean(self.images.read(index)) for index in indices]
         labels = self.labels[shard.start : shard.stop]
-        predictions, ranks = [], []
-        for cell in self.cells:
+        predictions, ranks = {}, {}
+        for cell in shard.turned(self.cells):
             self.reseed(cell, shard)
             logits = self.logits(self._batch(clean, indices, cell), cell)
-            predictions.append(predict(logits))
-            ranks.append(rank_of_label(logits, labels))
-        return {"prediction": np.stack(predictions).astype(np.int32), "rank": np.stack(ranks).astype(np.uint16)}
+            predictions[cell], ranks[cell] = predict(logits), rank_of_label(logits, labels)
+        return {
+            "prediction": np.stack([predictions[cell] for cell in self.cells]).astype(np.int32),
+            "rank": np.stack([ranks[cell] for cell in self.cells]).astype(np.uint16),
+        }
 
     def _batch(self, clean: Sequence[Pixels], indices: range, cell: CellKey) -> NDArray[np.uint8]:
         batch = clean

@@ -44,7 +44,9 @@ class GenerateShard:
 
     def __call__(self, shard: Shard) -> dict[str, NDArray[Any]]:
         """Returns ``lines``, those of all cells' lists as bytes, and ``ends``: where each cell's end in them."""
-        of_cells = self.make(Origin(shard.start, shard.stop, tuple(self.cells)))
+        turned = tuple(shard.turned(self.cells))
+        made = dict(zip(turned, self.make(Origin(shard.start, shard.stop, turned)), strict=True))
+        of_cells = [made[cell] for cell in self.cells]
         return {
             "lines": np.frombuffer(b"".join(of_cells), np.uint8),
             "ends": np.cumsum([len(part) for part in of_cells]),
