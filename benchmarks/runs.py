@@ -209,15 +209,18 @@ def kept_or_run(
         SettingsChangedError: what is there was made with other settings; the message says which.
     """
     now = settings.model_dump(mode="json") | {"cells": [list(cell) for cell in cells]}
+    journal = Journal(path.with_suffix(".unfinished"), now)
     if path.exists():
         result = read(path)
         then = result.model_dump(mode="json", include=set(Settings.model_fields))
         refuse_changes(then | {"cells": [list(key) for key in result.keys]}, now, where=str(path))
+        if journal.folder.exists():  # killed when all was done but this
+            with journal.lock():
+                journal.remove()
         return result
-    journal = Journal(path.with_suffix(".unfinished"), now)
     with journal.open():
         result = run(journal)
-    journal.remove()
+        journal.remove()
     return result
 
 

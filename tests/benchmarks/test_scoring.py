@@ -104,6 +104,15 @@ def test_a_finished_run_is_not_done_again(plain: Model, tmp_path: Path) -> None:
     assert path.stat().st_mtime_ns == before
 
 
+def test_what_a_run_left_that_was_killed_at_its_very_end_is_removed(plain: Model, tmp_path: Path) -> None:
+    path, first = score(plain, "digits", FEW, out=tmp_path, limit=20)
+    left = path.with_suffix(".unfinished")
+    left.mkdir()
+    (left / "settings.json").write_text("{}")
+    assert score(plain, "digits", FEW, out=tmp_path, limit=20) == (path, first)
+    assert not left.exists()
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [({"seed": 1}, "seed 0"), ({"limit": 19}, r"data\.images 20"), ({"batch_size": 8}, "batch_size 32")],

@@ -99,9 +99,10 @@ def start(folder: Path, *more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
 
 
-def wait_for_shards(folder: Path, count: int) -> None:
+def wait_for_shards(run: subprocess.Popen[str], folder: Path, count: int) -> None:
+    """Until there are so many, or the run has ended."""
     deadline = time.monotonic() + 120
-    while len(list(folder.glob("*.unfinished/shard-*.npz"))) < count:
+    while run.poll() is None and len(list(folder.glob("*.unfinished/shard-*.npz"))) < count:
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
@@ -119,7 +120,7 @@ def end(run: subprocess.Popen[str]) -> str:
 def test_interrupted_and_continued(tmp_path: Path) -> None:
     """Control-C: exit code 130, finished shards are kept, the line says how to go on, and no process stays."""
     run = start(tmp_path, "--workers", "2")
-    wait_for_shards(tmp_path, 2)
+    wait_for_shards(run, tmp_path, 2)
     children = psutil.Process(run.pid).children(recursive=True)
     run.send_signal(signal.SIGINT)
     messages = end(run)
@@ -138,7 +139,7 @@ def test_killed_at_random_moments_and_continued(tmp_path: Path) -> None:
     folder = tmp_path / "killed"
     for round_ in range(4):
         run = start(folder, "--workers", "0" if round_ % 2 else "2")
-        wait_for_shards(folder, 1 + 5 * round_)
+        wait_for_shards(run, folder, 1 + 5 * round_)
         time.sleep(rng.uniform(0, 0.3))
         run.kill()
         end(run)
