@@ -1,11 +1,16 @@
 """What all tests share."""
 
+import signal
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
+
+# A shell that runs the tests in the background has their children ignore Ctrl-C, which some of them are sent.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).parents[1].parent / "shared"
 
