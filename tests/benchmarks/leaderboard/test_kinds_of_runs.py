@@ -339,7 +339,7 @@ def test_every_kind_is_printed_the_same_everywhere_and_as_the_metrics_say(
             assert all(f" {value} [{low}, {high}] " in line for line in lines)
             assert f"{value} <small>[{low}, {high}]</small>" in page
             printed += 1
-    assert printed == 4 + 4 + 2
+    assert printed == 5 + 4 + 2
     found = {key: row[key] for row in rows for key in row if row[key]}
     result = read_sequence_result(path)
     flips = {cell.perturbation: cell.flip_probability for cell in result.cells}
