@@ -1,7 +1,7 @@
-"""The nineteen corruptions of ImageNet-C, as one registry."""
+"""The corruptions of ImageNet-C, ImageNet-C-bar and CIFAR-10-C-bar, as one registry."""
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from inspect import Parameter, signature
@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from stormbench.corruptions import blur, digital, noise, weather
+from stormbench.corruptions.cbar import geometry, occlusion
+from stormbench.corruptions.cbar import noise as patterns
 from stormbench.corruptions.draws import Draws
 from stormbench.corruptions.pixels import Pixels, as_pixels
 from stormbench.errors import InputError, UnknownNameError
@@ -21,6 +23,8 @@ from stormbench.registry import Registry
 
 Kernel = Callable[..., Pixels]
 Quantities = Mapping[str, float]
+Members = tuple[tuple[Kernel, bool], ...]
+Tables = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 SCALES: Mapping[str, int] = MappingProxyType({"cifar": 32, "imagenet64": 64, "imagenet": 224, "inception": 299})
 """The severity tables, and the side in pixels of the images that each was made for."""
@@ -34,10 +38,10 @@ class Corruption:
 
     Attributes:
         name: as in the paper's tables.
-        group: noise, blur, weather, digital, or extra (the four for validation).
+        group: noise, blur, weather, digital, extra (the four for validation), or c-bar.
         stochastic: whether it draws random numbers.
         kernel: ``(image, draws, *, named quantities) -> image``.
-        severities: for each scale the quantities of severities 1..5.
+        severities: for each scale that has it the quantities of severities 1..5.
     """
 
     name: str
@@ -50,11 +54,13 @@ class Corruption:
         """Holds the table against the kernel's signature.
 
         Raises:
-            ValueError: a scale is missing, a severity is missing, or the quantities are not the kernel's.
+            ValueError: there is no scale or an unknown one, a severity is missing, or quantities are not the kernel's.
         """
         wanted = [p.name for p in signature(self.kernel).parameters.values() if p.kind is Parameter.KEYWORD_ONLY]
-        if set(self.severities) != set(SCALES):
-            raise ValueError(f"{self.name}: severities for scales {sorted(self.severities)}, wanted {sorted(SCALES)}")
+        if not self.severities or set(self.severities) - set(SCALES):
+            raise ValueError(
+                f"{self.name}: severities for scales {sorted(self.severities)}, wanted some of {sorted(SCALES)}"
+            )
         for scale, rows in self.severities.items():
             if len(rows) != len(SEVERITIES) or any(sorted(row) != sorted(wanted) for row in rows):
                 raise ValueError(f"{self.name}, scale {scale}: wanted five severities of {wanted}, got {rows}")
@@ -76,9 +82,12 @@ def _rows(kernel: Kernel, columns: Mapping[str, Any]) -> tuple[Quantities, ...]:
     return tuple(MappingProxyType(dict(zip(full, row, strict=True))) for row in zip(*full.values(), strict=True))
 
 
-def _registry() -> Registry[Corruption]:
-    tables = tomllib.loads(files("stormbench.corruptions").joinpath("severities.toml").read_text("utf-8"))
-    groups: dict[str, tuple[tuple[Kernel, bool], ...]] = {
+def _tables(package: str) -> Tables:
+    return tomllib.loads(files(package).joinpath("severities.toml").read_text("utf-8"))
+
+
+def _imagenet_c() -> Iterator[Corruption]:
+    groups: dict[str, Members] = {
         "noise": ((noise.gaussian_noise, True), (noise.shot_noise, True), (noise.impulse_noise, True)),
         "blur": (
             (blur.defocus_blur, False),
@@ -100,37 +109,84 @@ def _registry() -> Registry[Corruption]:
             (digital.saturate, False),
         ),
     }
-    return Registry(
-        "corruption",
-        (
-            Corruption(
-                name := kernel.__name__,
-                group,
-                stochastic,
-                kernel,
-                MappingProxyType({s: _rows(kernel, c) for s, c in tables[name].items()}),
-            )
-            for group, members in groups.items()
-            for kernel, stochastic in members
-        ),
+    yield from _rows_of(groups, _tables("stormbench.corruptions"))
+
+
+def _c_bar() -> Iterator[Corruption]:
+    members = (
+        (geometry.caustic_refraction, True),
+        (occlusion.inverse_sparkles, True),
+        (occlusion.sparkles, True),
+        (patterns.perlin_noise, True),
+        (patterns.blue_noise_sample, True),
+        (patterns.plasma_noise, True),
+        (occlusion.checkerboard_cutout, True),
+        (patterns.cocentric_sine_waves, True),
+        (patterns.single_frequency_greyscale, True),
+        (patterns.brownish_noise, True),
+        (geometry.pinch_and_twirl, True),
+        (geometry.ripple, True),
+        (geometry.circular_motion_blur, False),
+        (occlusion.lines, True),
+        (geometry.transverse_chromatic_abberation, True),
     )
+    yield from _rows_of({C_BAR_GROUP: members}, _tables("stormbench.corruptions.cbar"))
 
 
-CORRUPTIONS: Registry[Corruption] = _registry()
-"""The fifteen of the benchmark in the paper's order, then the four for validation."""
+def _rows_of(groups: Mapping[str, Members], tables: Tables) -> Iterator[Corruption]:
+    for group, members in groups.items():
+        for kernel, stochastic in members:
+            rows = {scale: _rows(kernel, columns) for scale, columns in tables[kernel.__name__].items()}
+            yield Corruption(kernel.__name__, group, stochastic, kernel, MappingProxyType(rows))
 
 
-def scale_of(height: int, width: int) -> str:
+C_BAR_GROUP = "c-bar"
+
+CORRUPTIONS: Registry[Corruption] = Registry("corruption", (*_imagenet_c(), *_c_bar()))
+"""The fifteen of ImageNet-C in the paper's order, the four for validation, then those of the C-bar sets."""
+
+IMAGENET_C: tuple[str, ...] = tuple(name for name, entry in CORRUPTIONS.items() if entry.group != C_BAR_GROUP)
+"""The nineteen of ImageNet-C: the fifteen that are averaged, then the four for validation."""
+
+C_BAR: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "imagenet": tuple(
+            name for name, entry in CORRUPTIONS.items() if entry.group == C_BAR_GROUP and "imagenet" in entry.severities
+        ),
+        "cifar": (
+            "blue_noise_sample",
+            "checkerboard_cutout",
+            "inverse_sparkles",
+            "pinch_and_twirl",
+            "ripple",
+            "brownish_noise",
+            "circular_motion_blur",
+            "lines",
+            "sparkles",
+            "transverse_chromatic_abberation",
+        ),
+    }
+)
+"""The ten of ImageNet-C-bar and the ten of CIFAR-10-C-bar, by scale, in the order in which the reference makes them."""
+
+
+def scale_of(height: int, width: int, among: Collection[str] = tuple(SCALES)) -> str:
     """The severity table for an image: the one whose size is nearest, by ratio, to the image's short side.
 
-    So ``cifar`` up to 45 pixels, ``imagenet64`` up to 119, ``imagenet`` up to 258, ``inception`` above.
+    So ``cifar`` up to 45 pixels, ``imagenet64`` up to 119, ``imagenet`` up to 258, ``inception`` above. A corruption
+    that has only ``cifar`` and ``imagenet`` changes between them at 85 pixels.
+
+    Args:
+        height: pixels.
+        width: pixels.
+        among: the scales that the corruption has.
 
     Example:
         >>> scale_of(224, 300), scale_of(40, 32)
         ('imagenet', 'cifar')
     """
     short = min(height, width)
-    names = list(SCALES)
+    names = [name for name in SCALES if name in among]
     return next((lower for lower, upper in pairwise(names) if short < sqrt(SCALES[lower] * SCALES[upper])), names[-1])
 
 
@@ -142,7 +198,10 @@ def corrupt(
     scale: str = "auto",
     rng: np.random.Generator | np.random.RandomState,
 ) -> Pixels:
-    """One corruption of ImageNet-C at one severity (Hendrycks and Dietterich 2019, arXiv:1903.12261).
+    """One corruption at one severity.
+
+    Those of ImageNet-C are from Hendrycks and Dietterich 2019 (arXiv:1903.12261), those of the group c-bar from Mintun,
+    Kirillov and Xie 2021 (arXiv:2102.11273).
 
     Args:
         image: uint8, (H, W, 3) RGB with H and W from 16 up, square or not. Grey (H, W) and (H, W, 1) images are
@@ -150,7 +209,7 @@ def corrupt(
         name: one of ``CORRUPTIONS``.
         severity: 1..5.
         scale: which severity table: ``imagenet``, ``inception``, ``imagenet64``, ``cifar``; ``auto`` picks by the
-            short side (see ``scale_of``).
+            short side (see ``scale_of``). Those of C-bar have ``imagenet``, ``cifar`` or both.
         rng: a ``numpy.random.Generator``, or a legacy ``RandomState``, with which the output equals the reference's
             (under that state of numpy's global generator) bit for bit.
 
@@ -159,7 +218,7 @@ def corrupt(
 
     Raises:
         UnknownNameError: no such corruption or scale.
-        InputError: the image, the severity or ``rng`` is not as above.
+        InputError: the image, the severity or ``rng`` is not as above, or the corruption has no such scale.
         MissingDependencyError: frost, and its textures are not installed.
 
     Example:
@@ -169,15 +228,19 @@ def corrupt(
     """
     corruption = CORRUPTIONS[name]
     pixels = as_pixels(image)
-    table = corruption.severities[_scale(scale, pixels)]
+    table = corruption.severities[_scale(scale, pixels, corruption)]
     return corruption.kernel(pixels, Draws(rng), **table[_row(severity)])
 
 
-def _scale(scale: str, image: Pixels) -> str:
+def _scale(scale: str, image: Pixels, corruption: Corruption) -> str:
     if scale == "auto":
-        return scale_of(*image.shape[:2])
+        return scale_of(image.shape[0], image.shape[1], corruption.severities)
     if scale not in SCALES:
         raise UnknownNameError("scale", scale, ["auto", *SCALES])
+    if scale not in corruption.severities:
+        raise InputError(
+            f"{corruption.name} has severities for scale {' and '.join(corruption.severities)}, not {scale}"
+        )
     return scale
 
 

@@ -18,7 +18,7 @@ import skimage.data
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
-from stormbench.corruptions import CORRUPTIONS, corrupt
+from stormbench.corruptions import CORRUPTIONS, IMAGENET_C, corrupt
 from stormbench.corruptions.opencv import one_thread
 from stormbench.corruptions.pixels import Pixels
 from stormbench.datasets.geometry import Geometry
@@ -105,7 +105,7 @@ def imagecorruptions() -> Contender:
     def run(image: Pixels, name: str, severity: int) -> Pixels:
         return np.asarray(theirs(image, severity, name), dtype=np.uint8)
 
-    return Contender("imagecorruptions-imaug", run, frozenset(CORRUPTIONS))
+    return Contender("imagecorruptions-imaug", run, frozenset(IMAGENET_C))
 
 
 def reference_module(path: Path) -> Contender:
