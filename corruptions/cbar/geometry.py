@@ -4,13 +4,13 @@ from math import pi
 
 import numpy as np
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.cbar import caustics
 from stormbench.corruptions.cbar.bending import ripple_axes, whirl
 from stormbench.corruptions.cbar.noise import of_most
 from stormbench.corruptions.cbar.turning import mean_of_turns
 from stormbench.corruptions.draws import Draws
 from stormbench.corruptions.kernels.compiled import UNIT32
-from stormbench.corruptions.pixels import Pixels
 
 
 def caustic_refraction(image: Pixels, draws: Draws, *, strength: float) -> Pixels:

@@ -8,10 +8,10 @@ from math import pi
 
 import numpy as np
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.cbar import gradients, waves
 from stormbench.corruptions.cbar.spectrum import add_noise, coloured_noise
 from stormbench.corruptions.draws import Draws
-from stormbench.corruptions.pixels import Pixels
 
 
 def of_most(strength: float, most: float) -> float:

@@ -4,11 +4,11 @@ from math import cos, floor, pi, sin
 
 import numpy as np
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.cbar import rays
 from stormbench.corruptions.cbar.noise import of_most
 from stormbench.corruptions.cbar.squares import cut_out
 from stormbench.corruptions.draws import Draws
-from stormbench.corruptions.pixels import Pixels
 
 STARS = 5
 
