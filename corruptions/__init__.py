@@ -10,6 +10,19 @@ from stormbench.corruptions.catalogue import (
     corrupt,
     scale_of,
 )
+from stormbench.corruptions.composition import Composition, Step
 from stormbench.corruptions.transform import Corrupt
 
-__all__ = ["CORRUPTIONS", "C_BAR", "IMAGENET_C", "SCALES", "SEVERITIES", "Corrupt", "Corruption", "corrupt", "scale_of"]
+__all__ = [
+    "CORRUPTIONS",
+    "C_BAR",
+    "IMAGENET_C",
+    "SCALES",
+    "SEVERITIES",
+    "Composition",
+    "Corrupt",
+    "Corruption",
+    "Step",
+    "corrupt",
+    "scale_of",
+]

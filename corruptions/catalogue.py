@@ -7,7 +7,6 @@ from importlib.resources import files
 from inspect import Parameter, signature
 from itertools import pairwise
 from math import sqrt
-from operator import index
 from types import MappingProxyType
 from typing import Any
 
@@ -19,11 +18,11 @@ from stormbench.corruptions.cbar import geometry, occlusion
 from stormbench.corruptions.cbar import noise as patterns
 from stormbench.corruptions.draws import Draws
 from stormbench.corruptions.pixels import as_pixels
+from stormbench.corruptions.severity import Quantities, as_severity, quantities_at
 from stormbench.errors import InputError, UnknownNameError
 from stormbench.registry import Registry
 
 Kernel = Callable[..., Pixels]
-Quantities = Mapping[str, float]
 Members = tuple[tuple[Kernel, bool], ...]
 Tables = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
@@ -194,7 +193,7 @@ def scale_of(height: int, width: int, among: Collection[str] = tuple(SCALES)) ->
 def corrupt(
     image: Pixels,
     name: str,
-    severity: int,
+    severity: float,
     *,
     scale: str = "auto",
     rng: np.random.Generator | np.random.RandomState,
@@ -208,7 +207,9 @@ def corrupt(
         image: uint8, (H, W, 3) RGB with H and W from 16 up, square or not. Grey (H, W) and (H, W, 1) images are
             replicated to three channels; the alpha of (H, W, 4) is dropped, as Pillow's ``convert("RGB")`` does.
         name: one of ``CORRUPTIONS``.
-        severity: 1..5.
+        severity: 0..5. The whole ones are the published columns. Between two of them each quantity lies on a straight
+            line (see ``severity.quantities_at``); 0 is the image itself, and between 0 and 1, where there is no
+            column to start from, the image at 1 is mixed with it.
         scale: which severity table: ``imagenet``, ``inception``, ``imagenet64``, ``cifar``; ``auto`` picks by the
             short side (see ``scale_of``). Those of C-bar have ``imagenet``, ``cifar`` or both.
         rng: a ``numpy.random.Generator``, or a legacy ``RandomState``, with which the output equals the reference's
@@ -229,8 +230,12 @@ def corrupt(
     """
     corruption = CORRUPTIONS[name]
     pixels = as_pixels(image)
-    table = corruption.severities[_scale(scale, pixels, corruption)]
-    return corruption.kernel(pixels, Draws(rng), **table[_row(severity)])
+    columns = corruption.severities[_scale(scale, pixels, corruption)]
+    number, draws = as_severity(severity), Draws(rng)
+    if number == 0:
+        return pixels.copy()
+    corrupted = corruption.kernel(pixels, draws, **quantities_at(columns, max(number, 1)))
+    return corrupted if number >= 1 else _towards(pixels, corrupted, number)
 
 
 def _scale(scale: str, image: Pixels, corruption: Corruption) -> str:
@@ -245,11 +250,6 @@ def _scale(scale: str, image: Pixels, corruption: Corruption) -> str:
     return scale
 
 
-def _row(severity: int) -> int:
-    try:
-        number = index(severity)
-    except TypeError:
-        number = 0
-    if isinstance(severity, bool) or number not in SEVERITIES:
-        raise InputError(f"severity must be one of the integers 1, 2, 3, 4, 5, got {severity!r}")
-    return number - 1
+def _towards(clean: Pixels, corrupted: Pixels, part: float) -> Pixels:
+    """A mixture of two images, rounded to the nearest, a half to the even one."""
+    return np.rint(clean + part * (corrupted.astype(np.float64) - clean)).astype(np.uint8)

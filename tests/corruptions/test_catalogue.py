@@ -184,9 +184,9 @@ def test_bad_images_are_refused(image: Any, said: str) -> None:
         corrupt(image, "fog", 1, rng=rng())
 
 
-@pytest.mark.parametrize("severity", [0, 6, -1, 2.0, "3", True, None])
+@pytest.mark.parametrize("severity", [6, 5.01, -1, -0.5, float("nan"), float("inf"), "3", True, None, 2 + 0j])
 def test_bad_severities_are_refused(severity: Any) -> None:
-    with pytest.raises(InputError, match="severity must be one of the integers"):
+    with pytest.raises(InputError, match="severity must be a number from 0 to 5"):
         corrupt(DRAB, "fog", severity, rng=rng())
 
 
