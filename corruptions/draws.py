@@ -115,3 +115,33 @@ class Draws:
         if self._legacy is not None:
             return int(self._legacy.randint(count))
         return int(self.words64(1)[0]) * count >> 64
+
+    def between(self, low: int, high: int) -> int:
+        """One whole number, uniform in ``low .. high - 1``."""
+        return low + self.index(high - low) if self._legacy is None else int(self._legacy.randint(low, high))
+
+    def integers31(self, count: int) -> NDArray[np.int64]:
+        """Whole numbers, uniform in ``0 .. 2**31 - 1``."""
+        if self._legacy is not None:
+            return self._legacy.randint(0, 1 << 31, count, dtype=np.int64)
+        return (self.words32(count) >> np.uint32(1)).astype(np.int64)
+
+    def signs(self, count: int) -> Field:
+        """1 or -1, as likely."""
+        ones = np.array([1.0, -1.0])
+        if self._legacy is not None:
+            return np.asarray(self._legacy.choice(ones, count))
+        return ones[[self.index(2) for _ in range(count)]]
+
+    def order(self, count: int) -> list[int]:
+        """The numbers ``0 .. count - 1`` in any order, as likely."""
+        if self._legacy is not None:
+            return [int(place) for place in self._legacy.permutation(count)]
+        left = list(range(count))
+        return [left.pop(self.index(len(left))) for _ in range(count)]
+
+    def child(self) -> "Draws":
+        """A generator seeded by one draw where the reference makes one; otherwise this stream goes on."""
+        if self._legacy is None:
+            return self
+        return Draws(RandomState(int(self._legacy.randint(0, 1 << 32, dtype=np.int64))))

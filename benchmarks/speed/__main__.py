@@ -12,7 +12,7 @@ from stormbench.benchmarks.speed.measure import imagecorruptions, machine, measu
 from stormbench.benchmarks.speed.page import measure_page
 from stormbench.benchmarks.speed.report import footnotes, speed_table
 from stormbench.cli.options import integers, names
-from stormbench.corruptions import CORRUPTIONS, SEVERITIES
+from stormbench.corruptions import C_BAR, CORRUPTIONS, IMAGENET_C, SEVERITIES
 from stormbench.errors import StormbenchError
 
 
@@ -36,7 +36,7 @@ def main(
         return
     try:
         contenders = [ours(), imagecorruptions(), *(reference_module(path) for path in modules or [])]
-        chosen = names(corruptions) or CORRUPTIONS
+        chosen = names(corruptions) or (*IMAGENET_C, *C_BAR["imagenet"])
         for name in chosen:
             CORRUPTIONS[name]
         results = list(
