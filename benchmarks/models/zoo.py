@@ -1,11 +1,15 @@
 """Architectures and published weights of torchvision and timm."""
 
 import math
+import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from torch import nn
 
@@ -68,7 +72,8 @@ def timm_model(name: str) -> tuple[nn.Module, Preprocessing, str]:
         ModelError: the weights are neither in the cache nor to be had.
     """
     try:
-        network = _create_timm(name, pretrained=True)
+        with _hub():
+            network = _create_timm(name, pretrained=True)
     except (OSError, RuntimeError) as error:
         message = str(error).splitlines()[0]
         raise ModelError(
@@ -77,6 +82,24 @@ def timm_model(name: str) -> tuple[nn.Module, Preprocessing, str]:
         ) from error
     config: Any = network.pretrained_cfg
     return network, _of_timm(network), name if ":" in name else f"{config['architecture']}.{config['tag']}"
+
+
+@contextmanager
+def _hub() -> Iterator[None]:
+    """Keeps Hugging Face's client to its cache where its host cannot be reached: it would retry for a minute."""
+    from huggingface_hub import constants
+
+    endpoint, before = urlsplit(constants.ENDPOINT), constants.HF_HUB_OFFLINE
+    if not getproxies():
+        port = endpoint.port or (80 if endpoint.scheme == "http" else 443)
+        try:
+            socket.create_connection((endpoint.hostname or "", port), timeout=10).close()
+        except OSError:
+            constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 def torchvision_architecture(name: str, weights: Weights, what: str) -> tuple[nn.Module, Preprocessing, Adapted]:
