@@ -14,7 +14,7 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
 from stormbench.errors import ModelError
-from stormbench.files import write_whole
+from stormbench.files import atomic_write
 
 StateDict = dict[str, Tensor]
 
@@ -281,7 +281,7 @@ def digest_of(state: Mapping[str, Tensor]) -> str:
 def write_weights(network: nn.Module, path: Path) -> None:
     """Writes a network's weights as ``.safetensors``, whole or not at all."""
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    write_whole(path, to_safetensors(state), durable=True)
+    atomic_write(path, to_safetensors(state), durable=True)
 
 
 def listed(names: list[str]) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 
 from torch import nn
 
-from stormbench.benchmarks.models.preprocessing import Preprocessing
 from stormbench.benchmarks.models.probing import told
+from stormbench.datasets.preprocessing import Preprocessing
 from stormbench.errors import ModelError, UnknownNameError
 from stormbench.torchvision_guard import guarded
 

@@ -13,8 +13,8 @@ from urllib.request import getproxies
 
 from torch import nn
 
-from stormbench.benchmarks.models.preprocessing import Preprocessing
 from stormbench.benchmarks.models.published import Adapted, Rename, adapted
+from stormbench.datasets.preprocessing import Preprocessing
 from stormbench.errors import ModelError, UnknownNameError
 from stormbench.torchvision_guard import import_timm, import_torchvision
 from stormbench.weights import Weights, classes_of, renamed

@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from stormbench.benchmarks.models.loading import Model, load_model
+from stormbench.benchmarks.models.loading import load_model
+from stormbench.benchmarks.models.model import Model
 from stormbench.errors import ModelError, StormbenchError
 
 HEAD = "import sys\nimport torch\nfrom torch import nn\nfrom torch.nn import functional as F\n\n"
