@@ -48,11 +48,11 @@ class ImageTask(ModelTask):
         indices = range(shard.start, shard.stop)
         with spent_on("decode"):
             clean = [self.pixels.clean(self.images.read(index)) for index in indices]
-        labels = self.labels[shard.start : shard.stop]
+        labels, keys = self.labels[shard.start : shard.stop], self.images.keys[shard.start : shard.stop]
         predictions, ranks = {}, {}
         for cell in shard.rotated(self.cells):
             self.reseed(cell, shard)
-            logits = self.logits(self._batch(clean, indices, cell), cell)
+            logits = self.logits(self._batch(clean, indices, cell), cell, keys)
             predictions[cell], ranks[cell] = predict(logits), rank_of_label(logits, labels)
         return {
             "prediction": np.stack([predictions[cell] for cell in self.cells]).astype(np.int32),

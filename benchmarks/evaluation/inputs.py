@@ -1,5 +1,6 @@
 """Opens the model and the images of a run."""
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -83,9 +84,12 @@ def defended(model: nn.Module, defense: str | None) -> nn.Module:
 
 @contextmanager
 def threads_restored() -> Iterator[None]:
-    """Tasks compute on one thread; a caller's process gets its threads back."""
-    threads = torch.get_num_threads()
+    """Tasks compute on one thread and seed the global generators; a caller's process gets all back as they were."""
+    threads, python, legacy = torch.get_num_threads(), random.getstate(), np.random.get_state()
     try:
-        yield
+        with torch.random.fork_rng(devices=[]):
+            yield
     finally:
         torch.set_num_threads(threads)
+        random.setstate(python)
+        np.random.set_state(legacy)

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
+from stormbench.benchmarks.training.begun import check_begun, forget, images_record
 from stormbench.benchmarks.training.loader import loader
 from stormbench.datasets import Geometry, ImageSet, match_classes
-from stormbench.datasets.inspection import inspect_images
 from stormbench.defenses.oat.card import Card, read_card, write_checkpoint
 from stormbench.defenses.oat.machine import Machine, Precision, on_machine
 from stormbench.defenses.oat.model import ConditionalModel
@@ -56,7 +56,7 @@ class _Work:
             | {lib: importlib.metadata.version(lib) for lib in _VERSIONS_OF},
             history=[asdict(progress) for progress in history],
         )
-        unfinished.unlink()
+        forget(unfinished)
 
 
 def train_conditional(
@@ -92,16 +92,10 @@ def train_conditional(
     """
     if network.classes != len(images.classes):
         raise InputError(f"{images.name} has {len(images.classes)} classes, the network {network.classes}")
-    found = inspect_images(images, workers=0)
-    data = {
-        "name": images.name,
-        "images": len(images),
-        "fingerprint": found.fingerprint,
-        "classes": list(images.classes),
-        "geometry": asdict(geometry) if geometry else None,
-    }
+    data = images_record(images, geometry)
     path = out / CHECKPOINT
     if not path.exists():
+        check_begun(out / "training.unfinished", data)
         work = _Work(network, recipe, images, geometry, data, out, report)
         on_machine(work, device=device, devices=devices, precision=precision)
     card = read_card(path)
