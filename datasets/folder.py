@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from stormbench.datasets.images import digest_of, read_image
+from stormbench.datasets.images import MAXIMAL_BYTES, digest_of, read_image
 from stormbench.errors import BrokenImageError, DataError
+from stormbench.files import read_regular
 
 # The list of torchvision's ImageFolder.
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
@@ -39,7 +40,7 @@ class FolderImages:
         """BLAKE2b of the file's bytes."""
         path = self.root / self.keys[index]
         try:
-            return digest_of(path.read_bytes())
+            return digest_of(read_regular(path, MAXIMAL_BYTES))
         except OSError as error:
             raise BrokenImageError(f"{path} cannot be read: {error.strerror}") from None
 
