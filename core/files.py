@@ -2,14 +2,22 @@
 
 import errno
 import fcntl
+import hashlib
+import io
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+Arrays = Mapping[str, NDArray[Any]]
 
 
 def read_regular(path: Path, at_most: int) -> bytes:
@@ -26,7 +34,7 @@ def read_regular(path: Path, at_most: int) -> bytes:
         return file.read(at_most)
 
 
-def open_regular(path: Path, at_most: int) -> BinaryIO:
+def open_regular(path: Path, at_most: int) -> io.BufferedReader:
     """Opens a regular file of bounded size for reading.
 
     Args:
@@ -49,7 +57,7 @@ def open_regular(path: Path, at_most: int) -> BinaryIO:
         raise
 
 
-def write_whole(path: Path, content: bytes, *, durable: bool = False) -> None:
+def atomic_write(path: Path, content: bytes, *, durable: bool = False) -> None:
     """Writes a temporary file beside ``path`` and renames it, so that no reader ever sees half a file.
 
     Args:
@@ -76,7 +84,7 @@ def new_whole(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
         durable: also wait until the disk has it.
 
     Raises:
-        OSError: as for ``write_whole``.
+        OSError: as for ``atomic_write``.
     """
     temporary = None
     try:
@@ -130,3 +138,16 @@ def _is_still(descriptor: int, there: os.stat_result) -> bool:
     """Whether an open file is the regular one under its name (its writer may just have renamed it), and no other's."""
     ours = os.fstat(descriptor)
     return os.path.samestat(ours, there) and stat.S_ISREG(ours.st_mode) and ours.st_nlink == 1
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a regular file, which is never held whole."""
+    with open_regular(path, sys.maxsize) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def npz(arrays: Arrays) -> bytes:
+    """Named arrays as the bytes of a compressed ``.npz`` file; equal arrays give equal bytes."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()

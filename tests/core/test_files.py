@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stormbench.files import new_whole, read_regular, write_whole
+from stormbench.files import new_whole, read_regular, atomic_write
 
 
 def temporary_of(path: Path) -> Path:
@@ -30,7 +30,7 @@ def test_two_writers_of_one_path_do_not_mix(tmp_path: Path) -> None:
 def test_what_a_killed_process_left_is_taken_over(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
     temporary_of(path).write_bytes(b"half a file that is longer than the next")
-    write_whole(path, b"whole")
+    atomic_write(path, b"whole")
     assert path.read_bytes() == b"whole"
     assert [entry.name for entry in tmp_path.iterdir()] == ["result.json"]
 
@@ -52,7 +52,7 @@ def test_a_planted_temporary_name_leads_nowhere(tmp_path: Path, planted: str) ->
             os.mkfifo(place)
         case _:
             place.mkdir()
-    write_whole(path, b"whole")
+    atomic_write(path, b"whole")
     assert path.read_bytes() == b"whole"
     assert victim.read_bytes() == b"precious"
     assert not (tmp_path / "created").exists()
@@ -61,7 +61,7 @@ def test_a_planted_temporary_name_leads_nowhere(tmp_path: Path, planted: str) ->
 def test_a_link_under_the_name_itself_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "victim").write_bytes(b"precious")
     (tmp_path / "result.json").symlink_to(tmp_path / "victim")
-    write_whole(tmp_path / "result.json", b"whole")
+    atomic_write(tmp_path / "result.json", b"whole")
     assert (tmp_path / "victim").read_bytes() == b"precious"
     assert not (tmp_path / "result.json").is_symlink()
 

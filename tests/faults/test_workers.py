@@ -27,7 +27,7 @@ class Fatal:
 SCRIPT = """
 import sys
 sys.path.insert(0, {folder!r})
-from stormbench.{place} import parallel
+from stormbench.execution import parallel
 from payload import {task}
 
 def main():
@@ -39,9 +39,8 @@ GUARDED = 'if __name__ == "__main__":\n    main()'
 
 
 def run(folder: Path, *, task: str = "Task", deed: str = "pass", call: str = GUARDED) -> tuple[int, str, str]:
-    place = "execution" if (Path(__file__).parents[2] / "core/execution").is_dir() else ""
     (folder / "payload.py").write_text(PAYLOAD.format(deed=deed))
-    script = SCRIPT.format(folder=str(folder), place=place, task=task, call=call).replace("stormbench. ", "stormbench ")
+    script = SCRIPT.format(folder=str(folder), task=task, call=call)
     (folder / "script.py").write_text(script)
     command = [sys.executable, folder / "script.py"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
