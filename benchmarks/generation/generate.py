@@ -1,6 +1,5 @@
 """Writes a set of corrupted images or of sequences: every image of a data set, in every cell of a suite."""
 
-import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from stormbench.errors import DataError, InputError
 from stormbench.execution.journal import Journal, refuse_changes
 from stormbench.execution.parallel import Workers
 from stormbench.execution.runner import Progress
+from stormbench.versions import version_of
 
 JOURNAL = ".unfinished"
 
@@ -122,7 +122,7 @@ def _manifest(
         skipped=[images.keys[index] for index in about.broken],
         keys=None if layout in ("folders", "png", "films") else list(sound.keys),
         severities=sorted({severity for _, severity in suite.cells}) if layout == "arrays" else None,
-        versions={library: importlib.metadata.version(library) for library in libraries},
+        versions={library: version_of(library) for library in libraries},
         cells=suite.cells,
         lists={},
     )

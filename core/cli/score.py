@@ -44,9 +44,11 @@ def score(
     from stormbench.cli.progress import progress
     from stormbench.cli.tables.images import print_run
 
-    cells = options.names(corruptions), options.integers(severities)
+    cells = options.names(corruptions, "--corruptions"), options.integers(severities, "--severities")
     geometry: dict[str, Any] = {"resize": resize, "crop": crop, "interpolation": interpolation}
-    loaded = load_model(model, mean=options.three_fractions(mean), std=options.three_fractions(std), **geometry)
+    loaded = load_model(
+        model, mean=options.three_fractions(mean, "--mean"), std=options.three_fractions(std, "--std"), **geometry
+    )
     how: dict[str, Any] = {
         "out": out,
         "name": name,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stormbench.files import new_whole, read_regular, atomic_write
+from stormbench.files import atomic_write, new_whole, read_regular
 
 
 def temporary_of(path: Path) -> Path:
