@@ -14,13 +14,18 @@ from stormbench.benchmarks.evaluation.settings import released_name, suite_recor
 from stormbench.benchmarks.results.images import Outcomes
 from stormbench.benchmarks.suites.corruptions import Suite
 from stormbench.cells import CLEAN, Cell, Pixels
+from stormbench.datasets.images import ImageSet
 from stormbench.datasets.on_disk.image_reader import open_released
+from stormbench.datasets.on_disk.manifest import Manifest
 from stormbench.datasets.on_the_fly import CellPixels, OnTheFly
 from stormbench.errors import DataError
 from stormbench.execution.journal import Journal
 from stormbench.execution.shards import Shard
 from stormbench.execution.timing import spent_on
 from stormbench.metrics.classification import predict, rank_of_label
+from stormbench.versions import version_of
+
+_REMADE = 8
 
 
 @dataclass
@@ -73,7 +78,24 @@ def _cell_pixels(suite: Suite, inputs: Inputs, seed: int, released: str | Path |
         return OnTheFly(suite.geometry, suite.scale, suite.jpeg_quality, seed), None
     root = Path(released)
     pixels, manifest = open_released(root, inputs.sound, suite.geometry, suite.cells)
-    return pixels, released_name(root, manifest, suite_record(suite), inputs)
+    called = released_name(root, manifest, suite_record(suite), inputs)
+    if manifest is not None and manifest.images != len(inputs.sound):  # else its fingerprint has told
+        _refuse_other_pixels(root, pixels, manifest, inputs.sound, suite.cells[:1])
+    return pixels, called
+
+
+def _refuse_other_pixels(
+    root: Path, pixels: CellPixels, manifest: Manifest, images: ImageSet, cells: Sequence[Cell]
+) -> None:
+    """Makes a few images of the set again: fewer images than it was made of have no fingerprint in its manifest."""
+    if any(version_of(library) != version for library, version in manifest.versions.items()):
+        return  # other libraries may make other pixels
+    made = OnTheFly(manifest.geometry, manifest.scale, manifest.jpeg_quality, manifest.seed)
+    few = sorted({*range(0, len(images), max(1, len(images) // _REMADE)), len(images) - 1})
+    for cell, index in ((cell, index) for cell in cells for index in few):
+        key, clean = images.keys[index], made.clean(images.read(index))
+        if not np.array_equal(pixels.corrupted(clean, *cell, key), made.corrupted(clean, *cell, key)):
+            raise DataError(f"{root} was not made of the images of {images.name}: in {cell[0]} image {key} differs")
 
 
 def _gather(task: ImageTask, journal: Journal) -> Outcomes:

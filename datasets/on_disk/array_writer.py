@@ -12,14 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stormbench.cells import Cell, Pixels
-from stormbench.datasets.on_disk.layouts import sequence_name
+from stormbench.datasets.on_disk.layouts import LABELS, sequence_name
 from stormbench.datasets.on_disk.manifest import Entry, entry_of, lines, write_lists
 from stormbench.datasets.on_disk.writer import Origin, through_codec
 from stormbench.errors import DataError
 from stormbench.execution.timing import spent_on
 from stormbench.files import atomic_write
-
-LABELS = "labels.npy"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from stormbench.datasets.images import ImageSet
 from stormbench.datasets.on_disk.manifest import Layout
 from stormbench.errors import DataError
 
+LABELS = "labels.npy"
+
 
 def cell_list(cell: Cell) -> str:
     """The name of the list of a cell's files, where each cell has files of its own."""
