@@ -66,7 +66,16 @@ def score_sequences(
         StormbenchError: see ``stormbench.errors``; whatever was finished is kept.
     """
     suite = SEQUENCE_SUITES[suite] if isinstance(suite, str) else suite
-    inputs = open_inputs(model, data, defense, limit=limit, device=device, workers=workers, skip_broken=skip_broken)
+    inputs = open_inputs(
+        model,
+        data,
+        defense,
+        limit=limit,
+        device=device,
+        workers=workers,
+        skip_broken=skip_broken,
+        labelled=False,
+    )
     pixels, released_as = _pixels(suite, inputs, seed, released)
     task = SequenceTask(
         build=partial(defended, inputs.model, defense),

@@ -58,9 +58,9 @@ def signature(images: ImageSet) -> str | None:
     if not isinstance(images, FolderImages):
         return None
     digest = blake2b(str(images.root.resolve()).encode(errors="surrogateescape"), digest_size=16)
-    for key in images.keys:
+    for index, key in enumerate(images.keys):
         try:
-            about = (images.root / key).stat()
+            about = images.path(index).stat()
         except OSError:
             return None  # decoding will say what is wrong
         line = f"{key}\x1f{about.st_size}\x1f{about.st_mtime_ns}\x1f{about.st_ctime_ns}\n"
