@@ -10,12 +10,15 @@ import stat
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+
+from stormbench.errors import DataError
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -55,6 +58,35 @@ def open_regular(path: Path, at_most: int) -> io.BufferedReader:
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def open_in_place(path: Path) -> io.BufferedRandom:
+    """Opens a regular file that is there for writing in place, and no file that has another name elsewhere.
+
+    Raises:
+        OSError: there is no such file, or it is a link or a hard link of another.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    about = os.fstat(descriptor)
+    if not stat.S_ISREG(about.st_mode) or about.st_nlink != 1:
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is not a regular file of its own", str(path))
+    return os.fdopen(descriptor, "r+b")
+
+
+@lru_cache(4096)
+def refuse_outside(root: Path, folder: Path) -> None:
+    """Refuses to write through links that lead out of a folder; asked once a process for each folder.
+
+    Args:
+        root: the folder that everything is written below.
+        folder: somewhere below it; need not be there yet.
+
+    Raises:
+        DataError: the folder lies elsewhere.
+    """
+    if not folder.resolve().is_relative_to(root.resolve()):
+        raise DataError(f"{folder} leads out of {root} through a link; remove the link")
 
 
 def atomic_write(path: Path, content: bytes, *, durable: bool = False) -> None:

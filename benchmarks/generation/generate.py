@@ -16,7 +16,7 @@ from stormbench.datasets import ImageSet, open_images
 from stormbench.datasets.inspection import Inspection, decodable_images, inspect_images
 from stormbench.datasets.on_disk.checking import check
 from stormbench.datasets.on_disk.layouts import FOLDERS
-from stormbench.datasets.on_disk.manifest import Layout, Manifest, file_digest, list_path, read_manifest
+from stormbench.datasets.on_disk.manifest import LISTS, Layout, Manifest, file_digest, list_path, read_manifest
 from stormbench.datasets.on_disk.provenance import Provenance, read_provenance, signature, spelling
 from stormbench.datasets.readers.folder import FolderImages
 from stormbench.errors import DataError, InputError
@@ -134,6 +134,9 @@ def _refuse_own_source(images: ImageSet, root: Path) -> None:
 
 
 def _refuse_links(root: Path, layout: Layout, cells: Sequence[Cell]) -> None:
+    for name in (LISTS, JOURNAL):
+        if (root / name).is_symlink():
+            raise DataError(f"{root / name} is a link, and the set would be written elsewhere; remove it")
     for cell in cells if layout in FOLDERS else ():
         place = Path(FOLDERS[layout](cell))
         for folder in (root / place.parts[0], root / place):

@@ -43,7 +43,7 @@ def cell_of(path: str) -> tuple[Cell, str]:
     """
     corruption, _, rest = path.partition("/")
     severity, _, place = rest.partition("/")
-    if not (place and severity.isdecimal()):
+    if not (place and severity.isdecimal() and str(int(severity)) == severity):
         raise KeyError(path)
     return (corruption, int(severity)), place
 
@@ -56,9 +56,10 @@ def sequence_of(path: str) -> tuple[Cell, str]:
     """
     folder, _, place = path.partition("/")
     name, _, level = folder.rpartition("_")
-    if not place:
+    cell = (name, int(level)) if level.isdecimal() else (folder, 1)
+    if not place or sequence_name(cell) != folder:
         raise KeyError(path)
-    return ((name, int(level)) if level.isdecimal() else (folder, 1)), place
+    return cell, place
 
 
 def places(images: ImageSet, suffix: str | None = None) -> list[str]:

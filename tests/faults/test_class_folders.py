@@ -47,7 +47,7 @@ def test_numbers_as_names_of_folders_are_not_outputs_of_imagenet(tmp_path: Path)
         photo(tmp_path / f"{number}/x.png")
     images = open_images(tmp_path)
     assert match_classes(images, 10).tolist() == list(range(10))
-    with pytest.raises(DataError, match="has 10 classes .*, the model 1000"):
+    with pytest.raises(DataError, match=r"has 10 classes .*, the model 1000"):
         match_classes(images, 1000)
 
 
