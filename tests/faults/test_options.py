@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from stormbench.benchmarks.suites.corruptions import SUITES
-from stormbench.benchmarks.suites.sequences import SEQUENCE_SUITES
+from stormbench.benchmarks.suites.registry import SUITES
 from stormbench.cli import app
 from stormbench.errors import InputError
 
@@ -45,7 +44,7 @@ def test_mistakes_name_their_option(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("suite", [SUITES["cifar-c"], SEQUENCE_SUITES["cifar-p"]], ids=lambda suite: suite.name)
+@pytest.mark.parametrize("suite", [SUITES["cifar-c"], SUITES["cifar-p"]], ids=lambda suite: suite.name)
 @pytest.mark.parametrize("choice", [([], None), (None, [])])
 def test_choosing_nothing_is_not_choosing_everything(suite: object, choice: tuple[object, object]) -> None:
     with pytest.raises(InputError, match="are chosen; name some"):

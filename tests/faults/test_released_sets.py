@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from stormbench.benchmarks.generation.generate import generate
-from stormbench.benchmarks.suites.corruptions import SUITES
-from stormbench.benchmarks.suites.sequences import SEQUENCE_SUITES
+from stormbench.benchmarks.suites.registry import SUITES
 from stormbench.datasets import open_images
 from stormbench.datasets.on_disk.image_reader import open_released
 from stormbench.datasets.on_disk.sequence_reader import open_released_sequences
@@ -96,7 +95,7 @@ def test_an_array_that_has_changed_since(tmp_path: Path) -> None:
 
 
 def test_sequences_of_other_images(tmp_path: Path) -> None:
-    suite = SEQUENCE_SUITES["cifar-p"].narrowed(["brightness"], None)
+    suite = SUITES["cifar-p"].narrowed(["brightness"], None)
     generate("digits", tmp_path / "set", suite, limit=6)
     (tmp_path / "set/manifest.json").unlink()
     digits = open_images("digits")
