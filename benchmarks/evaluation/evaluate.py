@@ -55,6 +55,7 @@ def evaluate(
         device=options.device,
         workers=options.workers,
         skip_broken=options.skip_broken,
+        labelled=not isinstance(suite, SequenceSuite),
     )
     task: ImageTask | SequenceTask
     if isinstance(suite, SequenceSuite):

@@ -56,10 +56,12 @@ def open_inputs(
     device: str,
     workers: Workers,
     skip_broken: bool,
+    labelled: bool = True,
 ) -> Inputs:
     """Loads the model, opens the data and looks at every image once.
 
-    Whatever is wrong with the device, the model or the defense is said before the images are looked at.
+    Whatever is wrong with the device, the model, the defense or (where ``labelled``) the classes is said before the
+    images are looked at.
 
     Raises:
         InputError: the device cannot be used, or the specification of the defense is wrong.
@@ -73,6 +75,8 @@ def open_inputs(
     defended(model, defense)
     images = open_images(data) if isinstance(data, str | Path) else data
     images = images if limit is None else images.subset(range(min(limit, len(images))))
+    if labelled:
+        match_classes(images, model.num_classes)
     found = inspect_images(images, workers=workers)
     return Inputs(model, images, decodable_images(images, found, skip_broken=skip_broken), found)
 

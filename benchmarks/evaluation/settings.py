@@ -1,6 +1,5 @@
 """Builds the settings that a run is recorded and continued under."""
 
-import importlib.metadata
 import platform
 import re
 from pathlib import Path
@@ -13,6 +12,7 @@ from stormbench.benchmarks.suites.registry import Suite
 from stormbench.datasets.on_disk.manifest import Manifest
 from stormbench.defenses import defend, draws_per_decision, own_weights_digest
 from stormbench.errors import DataError
+from stormbench.versions import version_of
 
 _VERSIONS_OF = ("stormbench", "numpy", "scipy", "opencv-python", "Pillow", "torch", "torchvision")
 
@@ -56,7 +56,7 @@ def settings_of(
         ),
         seed=seed,
         batch_size=batch_size,
-        versions={"python": platform.python_version()} | {lib: importlib.metadata.version(lib) for lib in _VERSIONS_OF},
+        versions={"python": platform.python_version()} | {lib: version_of(lib) for lib in _VERSIONS_OF},
     )
 
 

@@ -1,6 +1,5 @@
 """Asks the model again: a random sample of a result's predictions is recomputed and compared."""
 
-import importlib.metadata
 import secrets
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from stormbench.errors import InputError, ResultError
 from stormbench.execution.runner import Progress
 from stormbench.execution.shards import Shard
 from stormbench.files import file_digest
+from stormbench.versions import version_of
 
 # However small the sample asked for: a forged cell of 75 should have a chance to be in it.
 _LEAST_UNITS = 10
@@ -80,7 +80,7 @@ def verify(
         equal=equal,
         seed=seed,
         created=datetime.now(UTC).replace(microsecond=0),
-        versions={library: importlib.metadata.version(library) for library in ("stormbench", "torch", "numpy")},
+        versions={library: version_of(library) for library in ("stormbench", "torch", "numpy")},
     )
 
 

@@ -36,11 +36,17 @@ def main(
         return
     try:
         contenders = [ours(), imagecorruptions(), *(reference_module(path) for path in modules or [])]
-        chosen = names(corruptions) or (*IMAGENET_C, *C_BAR["imagenet"])
+        chosen = names(corruptions, "--corruptions") or (*IMAGENET_C, *C_BAR["imagenet"])
         for name in chosen:
             CORRUPTIONS[name]
         results = list(
-            measure(contenders, chosen, integers(severities) or SEVERITIES, photographs()[:photos], times=times)
+            measure(
+                contenders,
+                chosen,
+                integers(severities, "--severities") or SEVERITIES,
+                photographs()[:photos],
+                times=times,
+            )
         )
     except StormbenchError as error:
         typer.echo(f"stormbench: {error}", err=True)

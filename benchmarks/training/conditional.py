@@ -1,6 +1,5 @@
 """Trains OAT, OATS and dedicated models on a data set, and writes checkpoints with cards."""
 
-import importlib.metadata
 import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from stormbench.defenses.oat.recipe import Recipe
 from stormbench.defenses.oat.spec import NetworkSpec
 from stormbench.defenses.oat.training import Progress, train
 from stormbench.errors import InputError, SettingsChangedError
+from stormbench.versions import version_of
 
 CHECKPOINT = "model.safetensors"
 _VERSIONS_OF = ("stormbench", "torch", "numpy")
@@ -52,8 +52,7 @@ class _Work:
             self.out / CHECKPOINT,
             recipe=self.recipe,
             data=self.data,
-            versions={"python": platform.python_version()}
-            | {lib: importlib.metadata.version(lib) for lib in _VERSIONS_OF},
+            versions={"python": platform.python_version()} | {lib: version_of(lib) for lib in _VERSIONS_OF},
             history=[asdict(progress) for progress in history],
         )
         forget(unfinished)

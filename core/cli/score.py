@@ -43,9 +43,15 @@ def score(
     from stormbench.cli.tables.runs import print_run
 
     geometry: dict[str, Any] = {"resize": resize, "crop": crop, "interpolation": interpolation}
-    chosen = SUITES[suite].resized(**geometry).narrowed(options.names(corruptions), options.integers(severities))
+    chosen = (
+        SUITES[suite]
+        .resized(**geometry)
+        .narrowed(options.names(corruptions, "--corruptions"), options.integers(severities, "--severities"))
+    )
     normaliser = find_baseline(baseline, suite) if baseline else suite_baseline(suite)
-    loaded = load_model(model, mean=options.three_fractions(mean), std=options.three_fractions(std), **geometry)
+    loaded = load_model(
+        model, mean=options.three_fractions(mean, "--mean"), std=options.three_fractions(std, "--std"), **geometry
+    )
     with progress("scoring") as report:
         how = RunOptions(
             out=out,
