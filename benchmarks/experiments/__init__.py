@@ -1,1 +1,1 @@
-"""Many runs, or many simulated runs, that make one curve or table."""
+"""Many runs that make one curve or table."""
