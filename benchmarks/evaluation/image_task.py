@@ -58,13 +58,26 @@ class ImageTask(ModelTask):
         if cell[0] != CLEAN:
             keys = [self.images.keys[index] for index in indices]
             batch = [self.pixels.corrupted(image, *cell, key) for image, key in zip(clean, keys, strict=True)]
-        if len({image.shape for image in batch}) > 1:
-            sizes = sorted({f"{image.shape[1]}x{image.shape[0]}" for image in batch})
-            raise DataError(
-                f"the images of {self.images.name} come in several sizes ({', '.join(sizes[:3])}, ...); "
-                "give --resize and --crop, or choose a suite that resizes"
-            )
-        return np.stack(batch)
+        return stacked(batch, self.images.name)
+
+
+def stacked(images: Sequence[Pixels], name: str) -> NDArray[np.uint8]:
+    """Images as one array ``(N, H, W, 3)``.
+
+    Args:
+        images: one or more.
+        name: of the data set.
+
+    Raises:
+        DataError: they are not of one size.
+    """
+    if len({image.shape for image in images}) > 1:
+        sizes = sorted({f"{image.shape[1]}x{image.shape[0]}" for image in images})
+        raise DataError(
+            f"the images of {name} come in several sizes ({', '.join(sizes[:3])}, ...); "
+            "give --resize and --crop, or choose a suite that resizes"
+        )
+    return np.stack(images)
 
 
 def _cell_pixels(suite: Suite, inputs: Inputs, seed: int, released: str | Path | None) -> tuple[CellPixels, str | None]:

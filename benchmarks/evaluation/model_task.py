@@ -1,6 +1,6 @@
 """Base of tasks that ask a model in a worker process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -50,9 +50,25 @@ class ModelTask:
         Raises:
             ModelError: it has NaN.
         """
+        logits = self.answer(batch)
+        self.refuse_nan(logits, [cell] * len(batch))
+        return logits
+
+    def answer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The model's answer to a batch ``(N, H, W, 3)``, unchecked: shape ``(N, classes)``."""
         with torch.inference_mode(), spent_on("model"):
             images = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2).float().div(255)
             logits: NDArray[np.float32] = self.model(images).float().cpu().numpy()
-        if np.isnan(logits).any():
-            raise ModelError(f"the model's output has NaN on {cell[0]}, severity {cell[1]}")
         return logits
+
+    @staticmethod
+    def refuse_nan(logits: NDArray[np.float32], cells: Sequence[Cell]) -> None:
+        """Checks an answer to images of these cells, shape ``(N, classes)``.
+
+        Raises:
+            ModelError: it has NaN; the message names the cell of the first image for which it has.
+        """
+        bad = np.isnan(logits).reshape(len(logits), -1).any(axis=1)
+        if bad.any():
+            corruption, severity = cells[int(bad.argmax())]
+            raise ModelError(f"the model's output has NaN on {corruption}, severity {severity}")

@@ -25,6 +25,10 @@ def score(
     scheduler: options.Scheduler = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images that go through the model at once.")] = 32,
     device: options.Device = "cpu",
+    precision: Annotated[
+        float | None, typer.Option(help="Stop when the 95 % interval is plus or minus so many points (try 1).")
+    ] = None,
+    budget: Annotated[int | None, typer.Option(min=1, help="Stop after so many forward passes.")] = None,
     skip_broken: options.SkipBroken = False,
     released: Annotated[Path | None, typer.Option(help="Read the cells from this generated or published set.")] = None,
     mean: options.Mean = None,
@@ -40,7 +44,7 @@ def score(
     from stormbench.benchmarks.models.loading import load_model
     from stormbench.benchmarks.suites.corruptions import SUITES
     from stormbench.benchmarks.suites.sequences import SEQUENCE_SUITES
-    from stormbench.cli import sequences
+    from stormbench.cli import sampled, sequences
     from stormbench.cli.progress import progress
     from stormbench.cli.tables.images import print_run
 
@@ -59,6 +63,11 @@ def score(
         "skip_broken": skip_broken,
         "released": released,
     }
+    if precision is not None or budget is not None:
+        sampled.refuse(suite in SEQUENCE_SUITES, skip_broken, released, baseline)
+        narrowed = SUITES[suite].narrowed(*cells).resized(**geometry)
+        sampled.score(loaded, data, narrowed, precision=precision, budget=budget, **how)
+        return
     if suite in SEQUENCE_SUITES:
         sequences.score(loaded, data, sequences.resized(suite, **geometry).narrowed(*cells), baseline, **how)
         return
