@@ -43,7 +43,7 @@ class SampleTask(ModelTask):
     def __call__(self, block: Shard) -> dict[str, NDArray[Any]]:
         """Returns ``prediction`` and ``rank`` of the passes and of the clean images, and each image's ``digest``."""
         images, at = self.plan.passes(block.start, block.stop)
-        cells = [self.cells[index] for index in at.tolist()]
+        cells: list[Cell] = [self.cells[index] for index in at.tolist()]
         with spent_on("decode"):
             clean = [self.pixels.clean(self.images.read(index)) for index in images.tolist()]
         corrupted = [
