@@ -5,18 +5,19 @@ from functools import partial
 from hashlib import blake2b
 from math import ceil, inf
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stormbench.benchmarks.evaluation.inputs import Inputs, defended, open_inputs, threads_restored
+from stormbench.benchmarks.evaluation.options import Options, RunOptions
 from stormbench.benchmarks.evaluation.sample_task import SampleTask
 from stormbench.benchmarks.evaluation.settings import run_name, settings_of, suite_record
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.results.samples import PlanRecord, Sample, SampledOutcomes, plan_of, write_sample
 from stormbench.benchmarks.results.settings import Settings
-from stormbench.benchmarks.suites.corruptions import SUITES, Suite
+from stormbench.benchmarks.suites.registry import Suite, corruption_suite
 from stormbench.benchmarks.suites.weights import weighting
 from stormbench.datasets import ImageSet
 from stormbench.datasets.on_the_fly import OnTheFly
@@ -36,18 +37,11 @@ def evaluate_sampled(
     model: str | Model,
     data: str | Path | ImageSet,
     suite: str | Suite = "imagenet-c",
+    options: RunOptions | None = None,
     *,
-    out: str | Path,
     precision: float | None,
     budget: int | None = None,
-    name: str | None = None,
-    defense: str | None = None,
-    limit: int | None = None,
-    seed: int = 0,
-    workers: Workers = 0,
-    batch_size: int = 32,
-    device: str = "cpu",
-    progress: Progress | None = None,
+    **changes: Unpack[Options],
 ) -> Sample:
     """Scores a model until the 95 % interval of its mCE (or plain mean error) is as narrow as asked.
 
@@ -59,50 +53,58 @@ def evaluate_sampled(
         model: a loaded model, or how to load one (``load_model``).
         data: a data set, or where it is (``open_images``).
         suite: a suite of images, or its name.
-        out: folder for the result.
+        options: how the run is done. Progress is told in passes: done, and needed in all as far as is known.
         precision: half-width of the interval in points, above 0; None to use up the budget.
         budget: the most passes on corrupted images; by default all of the full run. Of whole blocks, rounded down.
-        name: the run's name; by default made of the model's, the suite's and the data's.
-        defense: specification of a defense in front of the model; it must not be random.
-        limit: only the first so many images.
-        seed: seed of all corruptions and of the plan.
-        workers: number of worker processes, 0 scores in this one; or a cluster.
-        batch_size: images that go through the model at once.
-        device: where the model runs.
-        progress: called with the number of passes done and of those that will be needed, as far as is known.
+        changes: fields of ``RunOptions`` by name, which take precedence.
 
     Raises:
         InputError: neither a precision nor a budget is given or one is impossible, or the defense is random.
         StormbenchError: see ``stormbench.errors``; whatever was finished is kept.
     """
-    suite = SUITES[suite] if isinstance(suite, str) else suite
+    options, suite = (options or RunOptions()).altered(**changes), corruption_suite(suite)
     _check(precision, budget, len(suite.cells))
+    _refuse_options(options)
     inputs = open_inputs(
-        model, data, defense, limit=limit, device=device, workers=0, skip_broken=False, inspected=False
+        model,
+        data,
+        options.defense,
+        limit=options.limit,
+        device=options.device,
+        workers=0,
+        skip_broken=False,
+        inspected=False,
     )
-    _refuse_random(inputs, defense)
+    _refuse_random(inputs, options.defense)
     settings = settings_of(
         inputs,
         suite_record(suite),
-        name=name or run_name(inputs.model.source, suite.name, inputs.images.name, defense, "sample"),
-        defense=defense,
-        seed=seed,
-        batch_size=batch_size,
+        name=options.name or run_name(inputs.model.source, suite.name, inputs.images.name, options.defense, "sample"),
+        defense=options.defense,
+        seed=options.seed,
+        batch_size=options.batch_size,
         released=None,
     )
     task = SampleTask(
-        build=partial(defended, inputs.model, defense),
+        build=partial(defended, inputs.model, options.defense),
         images=inputs.images,
-        seed=seed,
-        device=device,
+        seed=options.seed,
+        device=options.device,
+        batch_size=options.batch_size,
         labels=inputs.labels,
-        pixels=OnTheFly(suite.geometry, suite.scale, suite.jpeg_quality, seed),
-        plan=plan_of(inputs.images.keys, suite.cells, seed),
+        pixels=OnTheFly(suite.geometry, suite.scale, suite.jpeg_quality, options.seed),
+        plan=plan_of(inputs.images.keys, suite.cells, options.seed),
         cells=suite.cells,
-        batch_size=batch_size,
     )
-    run = _Run(task, settings, precision, budget, Path(out) / f"{settings.run}.json")
-    return run.finish(workers, progress)
+    run = _Run(task, settings, precision, budget, Path(options.out) / f"{settings.run}.json")
+    return run.finish(options.workers, options.progress)
+
+
+def _refuse_options(options: RunOptions) -> None:
+    if options.skip_broken:
+        raise InputError("leaving broken images out needs a look at every image, which a precision does without")
+    if options.released is not None:
+        raise InputError("a run with a chosen precision makes its cells on the fly; leave the released set out")
 
 
 def _check(precision: float | None, budget: int | None, cells: int) -> None:

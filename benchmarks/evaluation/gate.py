@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 from stormbench.benchmarks.evaluation.evaluate_sampled import evaluate_sampled
+from stormbench.benchmarks.evaluation.options import Options, RunOptions
 from stormbench.benchmarks.models.loading import load_model
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.results.passes import Passes, paired_differences
 from stormbench.benchmarks.results.samples import Sample
-from stormbench.benchmarks.suites.corruptions import SUITES, Suite
+from stormbench.benchmarks.suites.registry import Suite, corruption_suite
 from stormbench.benchmarks.suites.weights import weighting
 from stormbench.datasets import ImageSet
 from stormbench.errors import InputError
@@ -39,11 +40,11 @@ def gate(
     base: Contestant,
     data: str | Path | ImageSet | None = None,
     suite: str | Suite = "imagenet-c",
+    options: RunOptions | None = None,
     *,
     margin: float,
-    out: str | Path,
     budget: int | None = None,
-    **how: Any,
+    **changes: Unpack[Options],
 ) -> Gated:
     """Says whether ``new`` is worse than ``base`` by more than a margin in mCE (or the plain mean error).
 
@@ -56,9 +57,9 @@ def gate(
         data: the images; not needed where both are results.
         suite: a suite of images, or its name; where both are results it is theirs.
         margin: in points, 0 or more.
-        out: folder for the results of what is scored.
         budget: the most passes of each model; by default 30,000; for margins below one point 30,000 / margin^2.
-        how: further arguments of ``evaluate_sampled``.
+        options: how models are scored. Where one side is a result, its seed is used.
+        changes: fields of ``RunOptions`` by name, which take precedence.
 
     Raises:
         InputError: the margin is below 0, or a model is to be scored and no data are given.
@@ -67,7 +68,7 @@ def gate(
     """
     if not 0 <= margin < 100:
         raise InputError(f"the margin of a gate is in points, 0 or more and below 100, got {margin}")
-    suite = SUITES[suite] if isinstance(suite, str) else suite
+    options, suite = (options or RunOptions()).altered(**changes), corruption_suite(suite)
     stored = [_stored(side) for side in (new, base)]
     known = [run for run in stored if run]
     if data is None and len(known) < 2:
@@ -77,11 +78,11 @@ def gate(
     if budget < cells:
         raise InputError(f"a budget must allow one block of {cells} passes, got {budget}")
     most = min([budget // cells, *(len(run.wrong) for run in known)])
-    how = ({"seed": known[0].settings.seed} if known else {}) | how
+    options = options.altered(seed=known[0].settings.seed) if known else options
 
     def scored(model: Model, blocks: int) -> Sample:
         assert data is not None
-        return evaluate_sampled(model, data, suite, out=out, precision=None, budget=blocks * cells, **how)
+        return evaluate_sampled(model, data, suite, options, precision=None, budget=blocks * cells)
 
     sides = [run or _loaded(side) for run, side in zip(stored, (new, base), strict=True)]
     for blocks in [most] if len(known) == 2 else _stages(most):

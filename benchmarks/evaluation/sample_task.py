@@ -31,14 +31,12 @@ class SampleTask(ModelTask):
         pixels: where the pixels of a cell come from.
         plan: which image is shown in which cell.
         cells: what the plan's cells are.
-        batch_size: how many images go through the model at once.
     """
 
     labels: NDArray[np.int64]
     pixels: CellPixels
     plan: BlockPlan
     cells: Sequence[Cell]
-    batch_size: int
 
     def __call__(self, block: Shard) -> dict[str, NDArray[Any]]:
         """Returns ``prediction`` and ``rank`` of the passes and of the clean images, and each image's ``digest``."""

@@ -14,12 +14,11 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from stormbench.benchmarks.results.arrays import arrays_from, sealed_content
-from stormbench.benchmarks.results.documents import kind_of, read_document, seal_of
+from stormbench.benchmarks.results.documents import kind_of, read_record, write_sealed
 from stormbench.benchmarks.results.images import CellCounts
-from stormbench.benchmarks.results.plain_text import shown
 from stormbench.benchmarks.results.records import Digest, PositiveCount, Record
 from stormbench.benchmarks.results.settings import OutcomesRecord, Settings
 from stormbench.cells import CLEAN, Cell
@@ -174,16 +173,9 @@ def is_sample(path: Path) -> bool:
 
 
 def _read_result(path: Path) -> SampledResult:
-    document = read_document(path)
-    try:
-        result = SampledResult.model_validate(document, strict=False)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = shown(".".join(map(str, first["loc"])), longest=200) or "the file"
-        said = f"{where}: {shown(first['msg'])}"
-        raise ResultError(f"{path} is not a result of a run with a chosen precision: {said}") from None
-    if result.seal != seal_of(document):
-        raise ResultError(f"{path} was changed after it was written: its seal does not fit; score the model anew")
+    result = read_record(path, SampledResult, "a result of a run with a chosen precision")
+    if result.seal is None:
+        raise ResultError(f"{path} has no seal; score the model anew")
     return result
 
 
@@ -248,9 +240,8 @@ def write_sample(
         cells=corrupted,
         clean=clean,
     )
-    result = unsealed.model_copy(update={"seal": seal_of(unsealed.model_dump(mode="json"))})
     before = path.parent / Path(_read_result(path).outcomes.file).name if path.exists() else beside
-    atomic_write(path, (result.model_dump_json(indent=1) + "\n").encode(), durable=True)
+    result = write_sealed(unsealed, path)
     if before != beside:
         before.unlink(missing_ok=True)
     return Sample(path, result, outcomes)

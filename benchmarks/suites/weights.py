@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from stormbench.benchmarks.suites.corruptions import SUITES
+from stormbench.benchmarks.suites.corruptions import CorruptionSuite
+from stormbench.benchmarks.suites.registry import SUITES
 from stormbench.cells import SEVERITIES, Cell
 from stormbench.metrics.baselines import load_baseline
 from stormbench.metrics.corruption import TEST_CORRUPTIONS, BaselineErrors
@@ -40,7 +41,8 @@ def weighting(suite: str, cells: Sequence[Cell]) -> Weighting:
         >>> weighting("cifar-c", [("fog", 1), ("fog", 2)])
         Weighting(figure='mean_error', weights=array([50., 50.]))
     """
-    name = SUITES[suite].baseline if suite in SUITES else None
+    found = SUITES.get(suite)
+    name = found.baseline if isinstance(found, CorruptionSuite) else None
     complete = {(corruption, severity) for corruption in TEST_CORRUPTIONS for severity in SEVERITIES}
     if name and set(cells) == complete:
         return Weighting("mce", ce_weights(cells, load_baseline(name).errors))

@@ -37,8 +37,7 @@ def gate(
 
     Not known is also what went wrong: the gate fails closed. Writes gate.json, gate.md and gate.xml (JUnit).
     """
-    how: dict[str, Any] = {"limit": limit, "workers": workers, "batch_size": batch_size, "device": device}
-    how |= {"seed": seed} if seed else {}
+    how: dict[str, Any] = {"limit": limit, "workers": workers, "batch_size": batch_size, "device": device, "seed": seed}
     cells = options.names(corruptions), options.integers(severities)
     title = f"{new} against {base}, margin {worse:g}"
     try:
@@ -57,11 +56,11 @@ def gate(
 def _decide(new: str, base: str, data: str | None, suite: str, cells: Any, **how: Any) -> "GateReport":
     from stormbench.benchmarks.analysis.gate_report import gate_report
     from stormbench.benchmarks.evaluation.gate import gate as run
-    from stormbench.benchmarks.suites.corruptions import SUITES
+    from stormbench.benchmarks.suites.registry import corruption_suite
     from stormbench.cli.progress import progress
 
     with progress("scoring", "passes") as report:
-        gated = run(new, base, data, SUITES[suite].narrowed(*cells), progress=report, **how)
+        gated = run(new, base, data, corruption_suite(suite).narrowed(*cells), progress=report, **how)
     return gate_report(gated.new, gated.base, gated.decision, how["margin"])
 
 

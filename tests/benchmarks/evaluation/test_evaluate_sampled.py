@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stormbench.benchmarks import load_model, score
+from stormbench.benchmarks import evaluate, load_model
 from stormbench.benchmarks.analysis.sample_summary import summarise_sample
 from stormbench.benchmarks.evaluation.evaluate_sampled import evaluate_sampled
 from stormbench.benchmarks.evaluation.sample_task import SampleTask
 from stormbench.benchmarks.models.model import Model
-from stormbench.benchmarks.results.images import read_outcomes
 from stormbench.benchmarks.results.samples import Sample
-from stormbench.benchmarks.suites.corruptions import SUITES
+from stormbench.benchmarks.suites.registry import SUITES
 from stormbench.datasets import ImageSet, open_images
 from stormbench.errors import BrokenImageError, InputError, ResultError, SettingsChangedError
 from stormbench.execution.shards import Shard
@@ -50,12 +49,12 @@ def contents(sample: Sample) -> bytes:
 
 def test_passes_are_those_of_a_full_run_and_all_blocks_are_the_full_run(plain: Model, tmp_path: Path) -> None:
     sample = evaluate_sampled(plain, "digits", FEW, out=tmp_path, precision=0.001, limit=60)
-    path, full = score(plain, "digits", FEW, out=tmp_path, limit=60)
-    outcomes = read_outcomes(path, full)
+    run = evaluate(plain, "digits", FEW, out=tmp_path, limit=60)
+    outcomes = run.outcomes
     image, cell = sample.plan.passes(0, 360)
     np.testing.assert_array_equal(sample.outcomes.prediction, outcomes.prediction[cell + 1, image])
     np.testing.assert_array_equal(sample.outcomes.rank, outcomes.rank[cell + 1, image])
-    assert [sample.result.clean, *sample.result.cells] == full.cells
+    assert [sample.result.clean, *sample.result.cells] == run.result.cells
     assert summarise_sample(sample).estimate.half_width == 0
 
 

@@ -5,13 +5,13 @@ import pytest
 import torch
 from torch import nn
 
-from stormbench.benchmarks import load_model, score
+from stormbench.benchmarks import evaluate, load_model
 from stormbench.benchmarks.analysis.gate_report import gate_report
 from stormbench.benchmarks.evaluation.evaluate_sampled import evaluate_sampled
 from stormbench.benchmarks.evaluation.gate import gate
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.results.passes import Passes, paired_differences
-from stormbench.benchmarks.suites.corruptions import SUITES
+from stormbench.benchmarks.suites.registry import SUITES
 from stormbench.datasets.preprocessing import Preprocessing
 from stormbench.errors import InputError, ResultError
 from stormbench.metrics.gate import Verdict
@@ -61,7 +61,7 @@ def test_a_small_budget_cannot_tell(plain: Model, blind: Model, tmp_path: Path) 
 def test_results_of_full_runs_and_of_samples_are_paired_pass_by_pass(
     plain: Model, blind: Model, tmp_path: Path
 ) -> None:
-    full, _ = score(plain, "digits", FEW, out=tmp_path, limit=100)
+    full, _ = evaluate(plain, "digits", FEW, out=tmp_path, limit=100)
     part = evaluate_sampled(blind, "digits", FEW, out=tmp_path, precision=None, budget=60, limit=100)
     again = evaluate_sampled(plain, "digits", FEW, out=tmp_path, precision=None, budget=120, limit=100)
     by_full = paired_differences(Passes.open(part.path), Passes.open(full))
@@ -77,7 +77,8 @@ def test_results_of_full_runs_and_of_samples_are_paired_pass_by_pass(
 
 def test_two_full_runs_leave_nothing_to_chance(plain: Model, blind: Model, tmp_path: Path) -> None:
     paths = [
-        score(model, "digits", FEW, out=tmp_path, limit=40, name=str(at))[0] for at, model in enumerate((blind, plain))
+        evaluate(model, "digits", FEW, out=tmp_path, limit=40, name=str(at)).path
+        for at, model in enumerate((blind, plain))
     ]
     found = gate(*paths, margin=0.0, out=tmp_path)
     assert found.decision.half_width == 0
