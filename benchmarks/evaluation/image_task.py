@@ -55,7 +55,7 @@ class ImageTask(ModelTask):
         predictions, ranks = {}, {}
         for cell in shard.rotated(self.cells):
             self.reseed(cell, shard)
-            logits = self.logits(self._batch(clean, indices, cell), cell, keys)
+            logits = self.logits(self._batch(clean, indices, cell), keys, cell)
             predictions[cell], ranks[cell] = predict(logits), rank_of_label(logits, labels)
         return {
             "prediction": np.stack([predictions[cell] for cell in self.cells]).astype(np.int32),
@@ -67,13 +67,7 @@ class ImageTask(ModelTask):
         if cell[0] != CLEAN:
             keys = [self.images.keys[index] for index in indices]
             batch = [self.pixels.corrupted(image, *cell, key) for image, key in zip(clean, keys, strict=True)]
-        if len({image.shape for image in batch}) > 1:
-            sizes = sorted({f"{image.shape[1]}x{image.shape[0]}" for image in batch})
-            raise DataError(
-                f"the images of {self.images.name} come in several sizes ({', '.join(sizes[:3])}, ...); "
-                "give --resize and --crop, or choose a suite that resizes"
-            )
-        return np.stack(batch)
+        return stacked(batch, self.images.name)
 
     @classmethod
     def of(cls, suite: CorruptionSuite, inputs: Inputs, options: RunOptions) -> tuple["ImageTask", str | None]:
@@ -117,6 +111,25 @@ class ImageTask(ModelTask):
             rank=np.concatenate([part["rank"] for part in parts], axis=1),
         )
         return ImageRun(path, write_result(settings, self.cells, outcomes, path))
+
+
+def stacked(images: Sequence[Pixels], name: str) -> NDArray[np.uint8]:
+    """Images as one array ``(N, H, W, 3)``.
+
+    Args:
+        images: one or more.
+        name: of the data set.
+
+    Raises:
+        DataError: they are not of one size.
+    """
+    if len({image.shape for image in images}) > 1:
+        sizes = sorted({f"{image.shape[1]}x{image.shape[0]}" for image in images})
+        raise DataError(
+            f"the images of {name} come in several sizes ({', '.join(sizes[:3])}, ...); "
+            "give --resize and --crop, or choose a suite that resizes"
+        )
+    return np.stack(images)
 
 
 def open_pixels(

@@ -15,7 +15,7 @@ from torch import nn
 from stormbench.benchmarks.models.loading import load_model
 from stormbench.benchmarks.models.model import Model
 from stormbench.datasets import ImageSet, match_classes, open_images
-from stormbench.datasets.inspection import Inspection, decodable_images, inspect_images
+from stormbench.datasets.inspection import Inspection, decodable_images, inspect_images, names_fingerprint
 from stormbench.defenses import defend
 from stormbench.errors import InputError
 from stormbench.execution.parallel import Workers
@@ -57,11 +57,13 @@ def open_inputs(
     workers: Workers,
     skip_broken: bool,
     labelled: bool = True,
+    inspected: bool = True,
 ) -> Inputs:
     """Loads the model, opens the data and looks at every image once.
 
     Whatever is wrong with the device, the model, the defense or (where ``labelled``) the classes is said before the
-    images are looked at.
+    images are looked at. A run that uses only some images looks at none beforehand (``inspected=False``): its
+    fingerprint covers names and classes.
 
     Raises:
         InputError: the device cannot be used, or the specification of the defense is wrong.
@@ -77,6 +79,8 @@ def open_inputs(
     images = images if limit is None else images.subset(range(min(limit, len(images))))
     if labelled:
         match_classes(images, model.num_classes)
+    if not inspected:
+        return Inputs(model, images, images, Inspection(names_fingerprint(images), {}))
     found = inspect_images(images, workers=workers)
     return Inputs(model, images, decodable_images(images, found, skip_broken=skip_broken), found)
 

@@ -57,13 +57,13 @@ class ModelTask:
         if callable(reseed := getattr(self.model, "reseed", None)):
             reseed(seed)
 
-    def logits(self, batch: NDArray[np.uint8], cell: Cell, names: Sequence[str]) -> NDArray[np.float32]:
-        """The model's answer to a batch of a cell.
+    def logits(self, batch: NDArray[np.uint8], names: Sequence[str], cell: Cell | None = None) -> NDArray[np.float32]:
+        """The model's answer to a batch.
 
         Args:
             batch: ``(N, H, W, 3)``.
-            cell: which.
             names: of the images or frames, ``N`` of them, for messages.
+            cell: which; None where the names say it.
 
         Returns:
             Logits ``(N, classes)``.
@@ -73,7 +73,7 @@ class ModelTask:
                 message names the image or the batch.
         """
         images = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2).float().div(255)
-        where = f"{_span(names)} ({cell[0]}, severity {cell[1]})"
+        where = _span(names) + (f" ({cell[0]}, severity {cell[1]})" if cell else "")
         try:
             with torch.inference_mode(), spent_on("model"):
                 answer = self.model(images)

@@ -64,7 +64,7 @@ class SequenceTask(ModelTask):
         sequences = (self.pixels.frames(source, *key, name) for source, name in zip(sources, keys, strict=True))
         frames = _batches(chain.from_iterable(sequences), self.batch_size)
         named = _batches((f"{name}, frame {frame + 1}" for name in keys for frame in range(length)), self.batch_size)
-        top = [_top(self.logits(np.stack(batch), key, names)) for batch, names in zip(frames, named, strict=True)]
+        top = [_top(self.logits(np.stack(batch), names, key)) for batch, names in zip(frames, named, strict=True)]
         return np.concatenate(top).reshape(len(keys), length, -1)
 
     @classmethod

@@ -13,6 +13,7 @@ from stormbench.cli import (
     baseline,
     compare,
     demo,
+    gate,
     generate,
     leaderboard,
     listing,
@@ -42,6 +43,7 @@ app.command()(baseline.baseline)
 app.add_typer(leaderboard.app, name="leaderboard")
 app.command()(verify.verify)
 app.command()(compare.compare)
+app.command()(gate.gate)
 app.command()(show.show)
 app.add_typer(train.app, name="train")
 

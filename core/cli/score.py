@@ -25,6 +25,10 @@ def score(
     scheduler: options.Scheduler = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images that go through the model at once.")] = 32,
     device: options.Device = "cpu",
+    precision: Annotated[
+        float | None, typer.Option(help="Stop when the 95 % interval is plus or minus so many points (try 1).")
+    ] = None,
+    budget: Annotated[int | None, typer.Option(min=1, help="Stop after so many forward passes.")] = None,
     skip_broken: options.SkipBroken = False,
     released: Annotated[Path | None, typer.Option(help="Read the cells from this generated or published set.")] = None,
     mean: options.Mean = None,
@@ -39,6 +43,7 @@ def score(
     from stormbench.benchmarks.evaluation.options import RunOptions
     from stormbench.benchmarks.models.loading import load_model
     from stormbench.benchmarks.suites.registry import SUITES
+    from stormbench.cli import sampled
     from stormbench.cli.progress import progress
     from stormbench.cli.tables.runs import print_run
 
@@ -52,7 +57,8 @@ def score(
     loaded = load_model(
         model, mean=options.three_fractions(mean, "--mean"), std=options.three_fractions(std, "--std"), **geometry
     )
-    with progress("scoring") as report:
+    sure = precision is not None or budget is not None
+    with progress("scoring", "passes" if sure else "images") as report:
         how = RunOptions(
             out=out,
             name=name,
@@ -66,5 +72,8 @@ def score(
             released=released,
             progress=report,
         )
+        if sure:
+            sampled.score(loaded, data, chosen, how, precision=precision, budget=budget, baseline=baseline)
+            return
         run = evaluate(loaded, data, chosen, how)
     print_run(run, normaliser)
