@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stormbench.benchmarks.models import conditional, python_files, zoo
+from stormbench.benchmarks.models import conditional, python_files, trained, zoo
 from stormbench.benchmarks.models.checkpoints import StateDict, load_weights, read_state_dict
 from stormbench.benchmarks.models.preprocessing import Preprocessing, Triple
 from stormbench.benchmarks.models.python_files import PythonFile
@@ -145,8 +145,8 @@ def load_model(
     """Loads a classifier.
 
     Args:
-        spec: ``torchvision:NAME[@WEIGHTS]``, ``timm:NAME``, ``checkpoint:PATH@ARCHITECTURE``, ``oat:PATH@lam=LAMBDA``
-            or ``python:MODULE:FACTORY`` (``stormbench list models``).
+        spec: ``torchvision:NAME[@WEIGHTS]``, ``timm:NAME``, ``checkpoint:PATH@ARCHITECTURE``, ``oat:PATH@lam=LAMBDA``,
+            ``net:PATH`` or ``python:MODULE:FACTORY`` (``stormbench list models``).
         mean: subtracted from each channel, instead of what comes with the model.
         std: divides each channel, likewise.
         resize: short side before the crop, likewise.
@@ -220,10 +220,15 @@ def _from_oat(identifier: str) -> Found:
     return Found(network, Preprocessing(), f"oat:{source}")  # normalisation is inside
 
 
+def _from_net(identifier: str) -> Found:
+    return Found(trained.load(identifier), Preprocessing(), f"net:{identifier}")  # normalisation is inside
+
+
 _LOADERS: dict[str, Callable[[str], Found]] = {
     "torchvision": _from_torchvision,
     "timm": _from_timm,
     "checkpoint": _from_checkpoint,
     "python": _from_python,
     "oat": _from_oat,
+    "net": _from_net,
 }

@@ -7,7 +7,7 @@ import torch
 from oat_training import train_literally
 from torch import Tensor
 
-from stormbench.benchmarks.training.pictures import loader
+from stormbench.benchmarks.training.loader import loader
 from stormbench.datasets import open_images
 from stormbench.defenses.oat import ConditionalModel, NetworkSpec, Recipe, train
 

@@ -1,0 +1,166 @@
+"""Trains a network by a recipe on a data set, and writes it with a card."""
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from stormbench.benchmarks.training.loader import loader
+from stormbench.benchmarks.training.provenance import CHECKPOINT, UNFINISHED, data_record, refuse_another, versions
+from stormbench.datasets import Geometry, ImageSet, match_classes
+from stormbench.defenses.training.batch import Batch
+from stormbench.defenses.training.build import build_objective, build_training
+from stormbench.defenses.training.card import (
+    NetworkCard,
+    TrainedNetwork,
+    TrainingCard,
+    read_training_card,
+    write_network,
+)
+from stormbench.defenses.training.distributed import Precision, Strategy, launch
+from stormbench.defenses.training.loop import Load, Progress
+from stormbench.defenses.training.recipe import Recipe
+from stormbench.errors import InputError
+
+_TIMED_STEPS = 3
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a training will cost.
+
+    Attributes:
+        passes: forward and backward passes per image and step.
+        seconds: of the whole training, from the mean of a few steps in 32 bits on one device.
+    """
+
+    passes: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Work:
+    """The training, as every process does it; it travels to them by pickle."""
+
+    network: NetworkCard
+    recipe: Recipe
+    images: ImageSet
+    geometry: Geometry | None
+    data: dict[str, Any]
+    out: Path
+    report: Callable[[Progress], None] | None
+    estimate: Callable[[Estimate], None] | None
+
+    def __call__(self, strategy: Strategy) -> None:
+        torch.manual_seed(self.recipe.seed)
+        model = TrainedNetwork(self.network)
+        load = loader(self.images, match_classes(self.images, self.network.classes), self.geometry, "cpu")
+        first = strategy.rank == 0
+        unfinished = self.out / UNFINISHED
+        if self.estimate is not None and first and not unfinished.exists():
+            self.estimate(estimated(model, self.recipe, load, len(self.images), strategy.device))
+        training = build_training(
+            model,
+            self.recipe,
+            load,
+            len(self.images),
+            settings={"network": asdict(self.network), "data": self.data["fingerprint"]},
+            checkpoint=unfinished,
+            report=self.report if first else None,
+            strategy=strategy,
+        )
+        history = training.run()
+        if not first:
+            return
+        write_network(
+            model,
+            self.out / CHECKPOINT,
+            recipe=self.recipe,
+            data=self.data,
+            versions=versions(),
+            history=[asdict(progress) for progress in history],
+            passes=build_objective(model, self.recipe).passes,
+            collapsed=training.detector.collapsed if training.detector else 0,
+        )
+        unfinished.unlink()
+
+
+def train_recipe(
+    recipe: Recipe,
+    images: ImageSet,
+    out: Path,
+    *,
+    arch: str = "small",
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    geometry: Geometry | None = None,
+    device: str = "cpu",
+    devices: int = 1,
+    precision: Precision = "32-true",
+    report: Callable[[Progress], None] | None = None,
+    estimate: Callable[[Estimate], None] | None = None,
+) -> tuple[Path, TrainingCard]:
+    """Trains a network and writes its file; an interrupted training is continued, a finished one is not repeated.
+
+    Args:
+        recipe: how to train.
+        images: labelled images.
+        out: folder of ``model.safetensors``, and of the state of an unfinished training.
+        arch: a name in ``NETWORKS``, ``torchvision:NAME`` or ``timm:NAME``.
+        mean: subtracted from each channel of pixels in [0, 1].
+        std: divides each channel afterwards.
+        geometry: how images are brought to one size; None where they have one.
+        device: ``cpu``, ``cuda``, ``cuda:1``.
+        devices: how many; several need Lightning Fabric.
+        precision: ``32-true``, ``bf16-mixed`` or ``16-mixed``; mixed precision needs Lightning Fabric.
+        report: called after every step; with several devices it travels to another process by pickle.
+        estimate: called once before a new training starts, likewise.
+
+    Returns:
+        The path of the network, and its card.
+
+    Raises:
+        StormbenchError: see ``stormbench.errors``; finished epochs are kept.
+    """
+    if min(std) <= 0:
+        raise InputError(f"normalisation divides by std: positive numbers, not {std}")
+    network = NetworkCard(arch=arch, classes=len(images.classes), mean=mean, std=std)
+    build_objective(torch.nn.Identity(), recipe)  # refuses what does not fit before images are read
+    data = data_record(images, geometry)
+    path = out / CHECKPOINT
+    if not path.exists():
+        work = _Work(network, recipe, images, geometry, data, out, report, estimate)
+        launch(work, device=device, devices=devices, precision=precision)
+    card = read_training_card(path)
+    settings = {**asdict(network), **asdict(recipe), **data}
+    refuse_another(path, settings, {**asdict(card.network), **asdict(card.recipe), **card.data})
+    return path, card
+
+
+def estimated(model: TrainedNetwork, recipe: Recipe, load: Load, count: int, device: torch.device) -> Estimate:
+    """Passes per image and time of a training, from three steps on a copy of the model.
+
+    Args:
+        model: is not changed.
+        recipe: how it will be trained.
+        load: gives images and labels.
+        count: how many images there are.
+        device: where.
+    """
+    objective = build_objective(copy.deepcopy(model).to(device), recipe).train()
+    images, labels = (each.to(device) for each in load(torch.arange(min(recipe.batch, count))))
+    steps = recipe.epochs * recipe.replays * -(-count // recipe.batch)
+    times = []
+    with torch.random.fork_rng():
+        for _ in range(_TIMED_STEPS):
+            began = time.perf_counter()
+            outcome = objective(Batch(images, labels, share=1.0), torch.Generator().manual_seed(0))
+            torch.autograd.backward(outcome.loss)
+            objective.after_step()
+            outcome.loss.item()  # waits for the device
+            times.append(time.perf_counter() - began)
+    return Estimate(objective.passes, min(times) * steps)
