@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from stormbench.benchmarks.survey import survey
 from stormbench.datasets import Geometry, ImageSet
+from stormbench.datasets.inspection import inspect_images
 from stormbench.errors import SettingsChangedError
 
 CHECKPOINT = "model.safetensors"
@@ -25,7 +25,7 @@ def data_record(images: ImageSet, geometry: Geometry | None) -> dict[str, Any]:
     return {
         "name": images.name,
         "images": len(images),
-        "fingerprint": survey(images, workers=0).fingerprint,
+        "fingerprint": inspect_images(images, workers=0).fingerprint,
         "classes": list(images.classes),
         "geometry": asdict(geometry) if geometry else None,
     }

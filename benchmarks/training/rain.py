@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from stormbench.benchmarks.models.loading import Model
+from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.training.loader import loader
 from stormbench.datasets import Geometry, ImageSet, match_classes
 from stormbench.defenses.rain.defense import RAIN

@@ -1,6 +1,5 @@
 """Networks that recipes trained, as files: weights, and a card that says how to build and how they came about."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -8,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from stormbench.defenses.cards import check_digest, digest_of, read_safetensors
 from stormbench.defenses.networks.registry import build_network
 from stormbench.defenses.training.recipe import Recipe
 from stormbench.errors import InputError, MissingDependencyError, ModelError
-from stormbench.files import write_whole
+from stormbench.files import atomic_write
 
 FORMAT = 1
 _KEY = "stormbench trained network"
@@ -103,8 +102,8 @@ def write_network(model: TrainedNetwork, path: Path, **card: Any) -> TrainingCar
     """
     state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     recipe: Recipe = card["recipe"]
-    full = TrainingCard(network=model.card, recipe_digest=recipe.digest, weights=_digest(state), **card)
-    write_whole(path, save(state, metadata={_KEY: json.dumps({"format": FORMAT} | asdict(full))}), durable=True)
+    full = TrainingCard(network=model.card, recipe_digest=recipe.digest, weights=digest_of(state), **card)
+    atomic_write(path, save(state, metadata={_KEY: json.dumps({"format": FORMAT} | asdict(full))}), durable=True)
     return full
 
 
@@ -115,7 +114,7 @@ def read_network(path: Path) -> tuple[TrainedNetwork, TrainingCard]:
         ModelError: there is no such file, it was not written by ``stormbench train RECIPE``, or was changed afterwards.
         MissingDependencyError: the library of its architecture is not installed.
     """
-    state, metadata = _read(path)
+    state, metadata = read_safetensors(path, "trained network")
     card = _card(metadata, path)
     try:
         model = TrainedNetwork(card.network)
@@ -124,8 +123,7 @@ def read_network(path: Path) -> tuple[TrainedNetwork, TrainingCard]:
         raise
     except (InputError, RuntimeError) as error:
         raise ModelError(f"{path} does not fit its {card.network.arch}: {str(error).splitlines()[0]}") from None
-    if _digest(state) != card.weights:
-        raise ModelError(f"{path} was changed after it was written: its weights do not have the digest on its card")
+    check_digest(state, card.weights, path)
     return model.eval(), card
 
 
@@ -135,17 +133,7 @@ def read_training_card(path: Path) -> TrainingCard:
     Raises:
         ModelError: as ``read_network``.
     """
-    return _card(_read(path)[1], path)
-
-
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    if not path.is_file():
-        raise ModelError(f"there is no trained network {path}")
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path} is not a safetensors file: {error}") from None
+    return _card(read_safetensors(path, "trained network")[1], path)
 
 
 def _card(metadata: Mapping[str, str], path: Path) -> TrainingCard:
@@ -165,11 +153,3 @@ def _card(metadata: Mapping[str, str], path: Path) -> TrainingCard:
 
 def _tuples(document: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in document.items()}
-
-
-def _digest(state: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in sorted(state.items()):
-        digest.update(f"{name}\x1f{tensor.dtype}\x1f{tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

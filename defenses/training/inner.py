@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stormbench.defenses.adversary.losses import cross_entropy, margin
+from stormbench.defenses.attacks.losses import cross_entropy, margin
 from stormbench.defenses.training.batch import Batch
 from stormbench.defenses.training.contracts import Differentiable, Space
 from stormbench.errors import InputError

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from stormbench.errors import ModelError, SettingsChangedError
-from stormbench.files import write_whole
+from stormbench.files import atomic_write
 
 
 def write_state(path: Path, state: dict[str, Any]) -> None:
     """Writes a state whole or not at all, and waits until the disk has it."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    write_whole(path, buffer.getvalue(), durable=True)
+    atomic_write(path, buffer.getvalue(), durable=True)
 
 
 def read_state(path: Path, settings: dict[str, Any], device: torch.device | str) -> dict[str, Any]:

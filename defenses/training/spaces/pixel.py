@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from stormbench.defenses.adversary.ball import Ball, NormName
+from stormbench.defenses.attacks.ball import Ball, NormName
 from stormbench.defenses.training.batch import Batch
 from stormbench.errors import UnknownNameError
 
