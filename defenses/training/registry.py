@@ -45,6 +45,14 @@ INNERS = Registry(
         Part("none", "moves no images", "inner:NoInner"),
         Part("draw", "one random draw from the space", "inner:Draw"),
         Part("pgd", "projected gradient descent, the last point", "inner:PGD"),
+        Part("carried", "the training pass's own gradient, carried over (Free)", "carried:Carried"),
+        Part("friendly", "PGD that stops soon after an image is misclassified (FAT)", "friendly:Friendly"),
+        Part(
+            "instance-adaptive",
+            "a radius for each image that follows its robustness (IAAT)",
+            "adaptive:InstanceAdaptive",
+        ),
+        Part("margin", "the nearest point at which the class changes (MMA)", "adaptive:MarginSearch"),
     ],
 )
 
@@ -52,6 +60,8 @@ TERMS = Registry(
     "objective",
     [
         Part("pair", "natural, adversarial and paired loss, each with a weight", "terms:Pair"),
+        Part("margin", "cross-entropy at the boundary, mixed with the clean one (MMA)", "terms:Margin"),
+        Part("align", "input gradients at an image and near it point the same way", "alignment:Align"),
     ],
 )
 

@@ -126,6 +126,34 @@ class Pair:
         return divergence if self.kind == "kl" else divergence * (1 - p.gather(1, labels[:, None]).squeeze(1))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Margin:
+    """``clean * CE(x) + (1 - clean) / B * sum of counted CE(x')``: the loss of MMA training (arXiv 1812.02637).
+
+    Attributes:
+        clean: share of the clean loss, 0 to 1.
+
+    Raises:
+        InputError: the share is out of range.
+    """
+
+    clean: float = 1 / 3
+    needs_natural = True
+    needs_moved = True
+    passes = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.clean < 1:
+            raise InputError(f"the share of the clean loss is in 0..1, below 1, not {self.clean:g}")
+
+    def __call__(self, passed: Passed) -> Tensor:
+        """See ``Term``."""
+        labels, counted = passed.batch.labels, passed.batch.views.get("counted")
+        moved = functional.cross_entropy(_some(passed.moved).float(), labels, reduction="none")
+        natural = functional.cross_entropy(_some(passed.natural).float(), labels)
+        return self.clean * natural + (1 - self.clean) * (moved if counted is None else moved * counted).mean()
+
+
 def largest_wrong(logits: Tensor, labels: Tensor) -> Tensor:
     """``-log(1 - max_{k != y} p_k)`` of logits ``(B, K)``, with the constants of MART's code."""
     wrong = functional.one_hot(labels, logits.shape[1]).bool()
