@@ -11,9 +11,10 @@ import torch
 
 from stormbench.benchmarks.training.loader import loader
 from stormbench.benchmarks.training.provenance import CHECKPOINT, UNFINISHED, data_record, refuse_another, versions
+from stormbench.benchmarks.training.pseudo_labels import FILE, PseudoLabels, pseudo_labels
 from stormbench.datasets import Geometry, ImageSet, match_classes
 from stormbench.defenses.training.batch import Batch
-from stormbench.defenses.training.build import build_objective, build_training
+from stormbench.defenses.training.build import build_objective, build_training, make_pools
 from stormbench.defenses.training.card import (
     NetworkCard,
     TrainedNetwork,
@@ -52,23 +53,25 @@ class _Work:
     geometry: Geometry | None
     data: dict[str, Any]
     out: Path
+    more: tuple[ImageSet, PseudoLabels] | None
     report: Callable[[Progress], None] | None
     estimate: Callable[[Estimate], None] | None
 
     def __call__(self, strategy: Strategy) -> None:
         torch.manual_seed(self.recipe.seed)
         model = TrainedNetwork(self.network)
-        load = loader(self.images, match_classes(self.images, self.network.classes), self.geometry, "cpu")
+        load, count = self._load()
         first = strategy.rank == 0
         unfinished = self.out / UNFINISHED
         if self.estimate is not None and first and not unfinished.exists():
-            self.estimate(estimated(model, self.recipe, load, len(self.images), strategy.device))
+            self.estimate(estimated(model, self.recipe, load, count, strategy.device))
         training = build_training(
             model,
             self.recipe,
             load,
-            len(self.images),
-            settings={"network": asdict(self.network), "data": self.data["fingerprint"]},
+            count,
+            labelled=len(self.images) if self.more else None,
+            settings={"network": asdict(self.network), "data": self.data},
             checkpoint=unfinished,
             report=self.report if first else None,
             strategy=strategy,
@@ -88,6 +91,33 @@ class _Work:
         )
         unfinished.unlink()
 
+    def _load(self) -> tuple[Load, int]:
+        """All images in one numbering, those with pseudo-labels last, and how many there are."""
+        own = loader(self.images, match_classes(self.images, self.network.classes), self.geometry, "cpu")
+        if self.more is None:
+            return own, len(self.images)
+        images, labels = self.more
+        return joined(own, len(self.images), loader(images, labels.array(), self.geometry, "cpu")), len(
+            self.images
+        ) + len(images)
+
+
+def joined(first: Load, count: int, second: Load) -> Load:
+    """One loader for two sets: indices from ``count`` on are of the second."""
+
+    def load(indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        own = indices < count
+        if own.all():
+            return first(indices)
+        parts = [
+            each(chosen) for each, chosen in ((first, indices[own]), (second, indices[~own] - count)) if len(chosen)
+        ]
+        order = torch.cat([own.nonzero(), (~own).nonzero()]).flatten().argsort()
+        images, labels = (torch.cat(each)[order] for each in zip(*parts, strict=True))
+        return images, labels
+
+    return load
+
 
 def train_recipe(
     recipe: Recipe,
@@ -95,6 +125,8 @@ def train_recipe(
     out: Path,
     *,
     arch: str = "small",
+    unlabelled: ImageSet | None = None,
+    teacher: str | None = None,
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0),
     std: tuple[float, float, float] = (1.0, 1.0, 1.0),
     geometry: Geometry | None = None,
@@ -111,6 +143,8 @@ def train_recipe(
         images: labelled images.
         out: folder of ``model.safetensors``, and of the state of an unfinished training.
         arch: a name in ``NETWORKS``, ``torchvision:NAME`` or ``timm:NAME``.
+        unlabelled: further images, whose labels the teacher gives; for recipes with two pools.
+        teacher: a model as ``load_model`` spells it; its answers are kept as ``pseudo-labels.json``.
         mean: subtracted from each channel of pixels in [0, 1].
         std: divides each channel afterwards.
         geometry: how images are brought to one size; None where they have one.
@@ -130,10 +164,16 @@ def train_recipe(
         raise InputError(f"normalisation divides by std: positive numbers, not {std}")
     network = NetworkCard(arch=arch, classes=len(images.classes), mean=mean, std=std)
     build_objective(torch.nn.Identity(), recipe)  # refuses what does not fit before images are read
+    make_pools(recipe, mixed=unlabelled is not None and teacher is not None)
     data = data_record(images, geometry)
+    more = None
+    if unlabelled is not None and teacher is not None:
+        labels = pseudo_labels(teacher, unlabelled, images.classes, out / FILE, geometry=geometry, device=device)
+        more = (unlabelled, labels)
+        data |= {"pseudo": {key: value for key, value in asdict(labels).items() if key not in ("labels", "classes")}}
     path = out / CHECKPOINT
     if not path.exists():
-        work = _Work(network, recipe, images, geometry, data, out, report, estimate)
+        work = _Work(network, recipe, images, geometry, data, out, more, report, estimate)
         launch(work, device=device, devices=devices, precision=precision)
     card = read_training_card(path)
     settings = {**asdict(network), **asdict(recipe), **data}

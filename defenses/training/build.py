@@ -16,11 +16,13 @@ from stormbench.defenses.training.inner import PGD, Draw, NoInner
 from stormbench.defenses.training.loop import Load, Plan, Progress, Report, Training
 from stormbench.defenses.training.objective import RecipeObjective
 from stormbench.defenses.training.optimisers import Schedule, device_of
+from stormbench.defenses.training.pools import Sizes, TwoPools, Weights
 from stormbench.defenses.training.recipe import Recipe, parts_of
 from stormbench.defenses.training.registry import (
     AVERAGES,
     INNERS,
     OPTIMISERS,
+    POOLS,
     SCHEDULES,
     SPACES,
     TERMS,
@@ -115,6 +117,7 @@ def build_training(
     load: Load,
     count: int,
     *,
+    labelled: int | None = None,
     settings: dict[str, Any] | None = None,
     checkpoint: Path | None = None,
     report: Report | None = None,
@@ -127,6 +130,7 @@ def build_training(
         recipe: how.
         load: gives images and labels for a tensor of indices ``(B,)``.
         count: how many images there are.
+        labelled: how many of the images, the first ones, have labels of their own; None for all.
         settings: what else a continued training must have in common with the interrupted one.
         checkpoint: file of the state after every epoch.
         report: called after every step.
@@ -142,16 +146,21 @@ def build_training(
     schedule: Schedule = make(SCHEDULES, recipe.schedule)
     rate = optimiser.defaults["lr"]
     average: Average | None = make(AVERAGES, recipe.average, model)
-    whole = recipe.replays > 1
+    pools = make_pools(recipe, mixed=labelled is not None)
+    sizes = Sizes(labelled or count, count - (labelled or count), recipe.batch)
     plan = Plan(
         epochs=recipe.epochs,
         batch_size=recipe.batch,
         seed=recipe.seed,
         rate_at=lambda share: rate * schedule(share),
         settings={"recipe": asdict(recipe), "images": count} | (settings or {}),
-        views=tuple(make(VIEWS, spec) for spec in parts_of(recipe.views)),
+        views=(
+            *(make(VIEWS, spec) for spec in parts_of(recipe.views)),
+            *([Weights(pools, sizes.labelled)] if pools else []),
+        ),
         replays=recipe.replays,
-        whole_batches=whole,
+        whole_batches=recipe.replays > 1,
+        order=(lambda generator: pools.order(sizes, generator)) if pools else None,
     )
     watch = (
         None
@@ -170,6 +179,24 @@ def build_training(
         average or NoAverage(),
         watch,
     )
+
+
+def make_pools(recipe: Recipe, *, mixed: bool) -> TwoPools | None:
+    """The mixture of labelled and pseudo-labelled images; None where all images have labels.
+
+    Args:
+        recipe: names it.
+        mixed: whether there are pseudo-labelled images.
+
+    Raises:
+        InputError: the recipe wants images that are not there, or has no use for those that are.
+    """
+    pools: TwoPools | None = make(POOLS, recipe.pools)
+    if mixed and pools is None:
+        raise InputError(f"recipe {recipe.name} has no use for images without labels; rst and rst-trades have")
+    if pools is not None and not mixed:
+        raise InputError(f"recipe {recipe.name} needs images without labels and a teacher: --unlabelled and --teacher")
+    return pools
 
 
 def train_model(model: nn.Module, recipe: Recipe, load: Load, count: int, **options: Any) -> list[Progress]:

@@ -41,6 +41,7 @@ class Recipe:
         update: a name in ``UPDATES``.
         average: a name in ``AVERAGES``.
         replays: steps on each batch before the next.
+        pools: a name in ``POOLS``: whether images with pseudo-labels are mixed in.
         on_collapse: what to do when accuracy under a short attack falls by 0.2 within an epoch.
         seed: of everything that is drawn.
 
@@ -64,6 +65,7 @@ class Recipe:
     update: str = "plain"
     average: str = "none"
     replays: int = 1
+    pools: str = "one"
     on_collapse: OnCollapse = "ignore"
     seed: int = 0
 

@@ -100,3 +100,11 @@ SCHEDULES = Registry(
         Part("constant", "stays as it is", "optimisers:Constant"),
     ],
 )
+
+POOLS = Registry(
+    "data pool",
+    [
+        Part("one", "all images, each with its label", ""),
+        Part("two", "labelled and pseudo-labelled images in a fixed mixture", "pools:TwoPools"),
+    ],
+)

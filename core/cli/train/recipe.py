@@ -38,6 +38,10 @@ def recipe(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Changes one setting of the recipe: --set inner.steps=7")
     ] = None,
+    unlabelled: Annotated[
+        str | None, typer.Option(help="Further images, whose own labels are not used: for rst and rst-trades.")
+    ] = None,
+    teacher: Annotated[str | None, typer.Option(help="Who labels them: net:standard/model.safetensors")] = None,
     mean: options.Mean = None,
     std: options.Std = None,
     size: Side = None,
@@ -53,6 +57,8 @@ def recipe(
     from stormbench.datasets import Geometry, open_images
     from stormbench.defenses.training.recipe import read_recipe
 
+    if (unlabelled is None) != (teacher is None):
+        raise typer.BadParameter("--unlabelled and --teacher go together", param_hint="--unlabelled")
     given = {"epochs": epochs, "batch": batch_size}
     changes = [f"{key}={value}" for key, value in given.items() if value is not None]
     how = read_recipe(name).changed([*changes, *(settings or []), f"seed={seed}"])
@@ -72,6 +78,8 @@ def recipe(
             images,
             out,
             arch=arch,
+            unlabelled=open_images(unlabelled) if unlabelled else None,
+            teacher=teacher,
             mean=options.three_fractions(mean) or (0.0, 0.0, 0.0),
             std=options.three_fractions(std) or (1.0, 1.0, 1.0),
             geometry=Geometry(size, size) if size else None,
@@ -80,6 +88,10 @@ def recipe(
             precision=precision.value,
             report=report if devices == 1 else tell,
             estimate=announce,
+        )
+    if (pseudo := card.data.get("pseudo")) and pseudo["agreement"] is not None:
+        typer.echo(
+            f"pseudo-labels of {pseudo['teacher']}: {100 * pseudo['agreement']:.1f} % agree with the images' own"
         )
     if card.collapsed:
         kept = "; the weights of the epoch before are kept" if how.on_collapse == "stop" else ""
