@@ -4,6 +4,7 @@ Everything that is drawn depends on the seed and the epoch alone, so that a trai
 ends, on the CPU, with the weights of one that was never interrupted.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -42,6 +43,7 @@ class Progress:
             width); None where the recipe passes none.
         robust: accuracy on the images that the recipe moved; None where it moved none.
         probed: accuracy under the collapse detector's attack at the end of the epoch; None without a detector.
+        seconds: since the epoch began; two histories are equal whatever it took.
     """
 
     epoch: int
@@ -53,6 +55,7 @@ class Progress:
     clean: float | None
     robust: float | None
     probed: float | None = None
+    seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +117,7 @@ class Training:
     average: Average = field(default_factory=NoAverage)
     detector: CollapseDetector | None = None
     epoch: int = 0
+    began: float = 0.0
     history: list[Progress] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -147,6 +151,7 @@ class Training:
         torch.manual_seed(own + 1 + self.strategy.rank)  # dropout
         self.called.train()
         sums, batches, first = _Sums(), self._batches(shared), None
+        self.began = time.monotonic()
         for step, indices in enumerate(batches):
             batch = self._batch(indices, (self.epoch + step / len(batches)) / self.plan.epochs, draws)
             first = first or batch
@@ -197,7 +202,14 @@ class Training:
         epoch = self.epoch - finished
         total = self.plan.epochs * self.count
         progress = Progress(
-            epoch, self.plan.epochs, epoch * self.count + done, total, finished, *sums.means(), probed=probed
+            epoch,
+            self.plan.epochs,
+            epoch * self.count + done,
+            total,
+            finished,
+            *sums.means(),
+            probed=probed,
+            seconds=time.monotonic() - self.began,
         )
         if finished:
             self.history.append(progress)

@@ -74,3 +74,13 @@ def test_what_cannot_be_scored(stormbench: Run, tmp_path: Path) -> None:
     run = stormbench("score", "net:broken.safetensors", "--data", "digits", "--workers", "0")
     assert run.returncode == 1
     assert "broken.safetensors is not a safetensors file" in run.stderr
+
+
+def test_a_campaign_prints_its_table(stormbench: Run, tmp_path: Path) -> None:
+    data = ("--data", "digits:train", "--test", "digits", "--train-limit", "64", "--limit", "20", "--attacked", "4")
+    cells = ("--corruptions", "contrast", "--severities", "1", "--workers", "0", "--epochs", "1", "-o", "DIR")
+    run = stormbench("campaign", "standard", "noise", *data, *cells)
+    assert run.returncode == 0, run.stderr
+    assert "C-error less standard" in run.stdout
+    assert "noise*" in run.stdout
+    assert (tmp_path / "DIR" / "DIR.campaign.json").is_file()
