@@ -234,7 +234,7 @@ def measured_of(card: TrainingCard, seed: int, scored: Run, attacked: Run) -> Me
         robust=Share(count=int(worst[0].sum()), images=record.images),
         attacks={row.attack: row.correct for row in record.rows if row.role in ATTACKERS},
         verdict=record.verdict,
-        results=[scored[0].name, attacked[0].name],
+        results=[scored.path.name, attacked.path.name],
     )
     wrong = outcomes.rank[[at for at, _ in cells]] > 0
     groups = tuple(CORRUPTIONS[cell.corruption].group for _, cell in cells)
