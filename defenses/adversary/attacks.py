@@ -40,6 +40,12 @@ ATTACKS = Registry(
             "gradients",
         ),
         AttackEntry(
+            "fab",
+            "the smallest change, along the boundary; targeted or not (Croce 2020, 1907.02044)",
+            f"{_HERE}.fab:FAB",
+            "gradients",
+        ),
+        AttackEntry(
             "deepfool",
             "the nearest linearised boundary (Moosavi-Dezfooli 2016, 1511.04599)",
             f"{_HERE}.deepfool:DeepFool",

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from stormbench.defenses.adversary.attacks import make_attack
 from stormbench.defenses.adversary.ball import Ball, NormName
 from stormbench.defenses.adversary.base import check_classes, subseed
-from stormbench.defenses.adversary.expectation import undisturbed
+from stormbench.defenses.adversary.expectation import undisturbed, varies
 from stormbench.defenses.adversary.plan import BUDGETS, Budget, Role, Row, doublings, with_settings
-from stormbench.defenses.adversary.rows import Judged, Target, is_random, run_row, undefended_model, varies
+from stormbench.defenses.adversary.rows import Judged, Target, is_random, run_row, undefended_model
 from stormbench.defenses.adversary.verdict import SETTLED, Figures, Verdict, judge_figures
 from stormbench.defenses.base import fixed_draw
 from stormbench.errors import InputError
