@@ -111,7 +111,8 @@ def pattern(side: int, generator: torch.Generator) -> Tensor:
     """
     half = side // 2
     found = torch.cat([_pyramid(half, side), -_pyramid(side - half, side)])
-    found = found / torch.linalg.vector_norm(found)
+    length: Tensor = torch.linalg.vector_norm(found)
+    found = found / length
     return found.T if torch.rand((), generator=generator) > 0.5 else found
 
 
@@ -121,9 +122,10 @@ def _pyramid(height: int, width: int) -> Tensor:
         return torch.zeros(0, width)
     down, across = (torch.arange(side) - side // 2 for side in (height, width))
     distance = torch.maximum(down.abs()[:, None], across.abs()[None])
-    terms = 1 / torch.arange(1.0, distance.amax() + 2).square()
+    terms = 1 / torch.arange(1.0, int(distance.amax()) + 2).square()
     heights = terms.flip(0).cumsum(0).flip(0)[distance]
-    return heights / torch.linalg.vector_norm(heights)
+    length: Tensor = torch.linalg.vector_norm(heights)
+    return heights / length
 
 
 def signs(generator: torch.Generator, shape: tuple[int, ...]) -> Tensor:
