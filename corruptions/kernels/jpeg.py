@@ -5,9 +5,10 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.kernels.compiled import compiled
 from stormbench.corruptions.kernels.lanes import load, store
-from stormbench.corruptions.pixels import Pixels, as_compiled
+from stormbench.corruptions.pixels import as_compiled
 
 
 def jpeg_bytes(image: Pixels, quality: int, *, optimize: bool = False) -> bytes:

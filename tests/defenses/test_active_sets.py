@@ -5,9 +5,9 @@ import torch
 from torch import Tensor, nn
 
 from stormbench.defenses import defend
-from stormbench.defenses.adversary import ATTACKS, Ball, make_attack, run_attack
 from stormbench.defenses.adversary.active import Best, Candidate, staying
-from stormbench.defenses.adversary.expectation import repeats
+from stormbench.defenses.attacks import ATTACKS, Ball, make_attack, run_attack
+from stormbench.defenses.attacks.expectation import repeats
 
 SPECS = {
     "pgd": "pgd:steps=20,restarts=3",

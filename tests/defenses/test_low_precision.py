@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stormbench.defenses.adversary import Ball, make_attack, robust_accuracy, run_attack
-from stormbench.defenses.adversary.expectation import expected_gradient
-from stormbench.defenses.adversary.losses import LOSSES
+from stormbench.defenses.attacks import Ball, make_attack, run_attack
+from stormbench.defenses.attacks.expectation import expected_gradient
+from stormbench.defenses.attacks.losses import LOSSES
+from stormbench.defenses.robustness import robust_accuracy
 from stormbench.errors import ModelError
 
 HALVES = [torch.float16, torch.bfloat16]
