@@ -12,13 +12,13 @@ from stormbench.benchmarks.analysis.baselines import suite_baseline
 from stormbench.benchmarks.analysis.figures import Figures, sampled_figures
 from stormbench.benchmarks.analysis.resampling import Resampled
 from stormbench.benchmarks.analysis.sequence_summary import summarise_sequences
-from stormbench.benchmarks.results.attack_outcomes import ATTACKERS
-from stormbench.benchmarks.results.attacks import AdversarialRecord
+from stormbench.benchmarks.results.attacks import AdversarialRecord, roles_of
 from stormbench.benchmarks.results.documents import is_sequence_result
 from stormbench.benchmarks.results.images import read_attack, read_outcomes, read_result
 from stormbench.benchmarks.results.sequences import read_sequence_outcomes, read_sequence_result
 from stormbench.benchmarks.results.settings import Settings
 from stormbench.cells import Cell
+from stormbench.defenses.robustness.outcomes import ATTACKERS
 from stormbench.metrics.baselines import Baseline
 
 Wrong = NDArray[np.bool_]
@@ -89,7 +89,7 @@ def _of_images(path: Path, baseline: Baseline | None, resamples: int) -> Contest
     result = read_result(path)
     outcomes = read_outcomes(path, result)
     attacked = read_attack(path, result)
-    found = attacked.under(result.adversarial, *ATTACKERS) if attacked and result.adversarial else None
+    found = attacked.under(roles_of(result.adversarial), *ATTACKERS) if attacked and result.adversarial else None
     baseline = baseline or suite_baseline(result.suite.name)
     cells = [(cell.corruption, cell.severity) for cell in result.cells]
     return Contestant(

@@ -12,12 +12,13 @@ from stormbench.benchmarks.analysis.contestants import pixel_settings
 from stormbench.benchmarks.analysis.image_summary import Summary, summarise
 from stormbench.benchmarks.analysis.sequence_summary import SequenceSummary, summarise_sequences
 from stormbench.benchmarks.leaderboard.columns import COLUMN, Figure
-from stormbench.benchmarks.results.attack_outcomes import ATTACKERS, AttackOutcomes
+from stormbench.benchmarks.results.attacks import roles_of
 from stormbench.benchmarks.results.documents import is_sequence_result, kind_of
 from stormbench.benchmarks.results.images import Result, read_attack, read_result
 from stormbench.benchmarks.results.sequences import SequenceResult, read_sequence_result
 from stormbench.benchmarks.results.tradeoffs import KIND
 from stormbench.cells import CLEAN
+from stormbench.defenses.robustness.outcomes import ATTACKERS, AttackOutcomes
 from stormbench.errors import ResultError
 from stormbench.metrics.baselines import Baseline
 from stormbench.metrics.estimates import Estimate, Sampled, sampled_share
@@ -145,7 +146,7 @@ def _of_images(path: Path, result: Result, baselines: Mapping[str, Baseline]) ->
 
 
 def _robust_samples(result: Result, attacked: AttackOutcomes | None) -> dict[str, Sampled]:
-    found = attacked.under(result.adversarial, *ATTACKERS) if attacked and result.adversarial else None
+    found = attacked.under(roles_of(result.adversarial), *ATTACKERS) if attacked and result.adversarial else None
     return {"robust_accuracy": sampled_share(found[0], RESAMPLES)} if found else {}
 
 

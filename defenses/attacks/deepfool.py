@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from stormbench.defenses.adversary.planes import linearised
 from stormbench.defenses.attacks.ball import Ball
+from stormbench.defenses.attacks.planes import linearised
 from stormbench.errors import InputError
 
 _TINY = 1e-8

@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from stormbench.defenses.attacks.ball import magnitude
@@ -31,7 +34,7 @@ class Expected:
 def expected_gradient(
     model: nn.Module, images: Tensor, labels: Tensor, loss: Loss, *, draws: int, targets: Tensor | None = None
 ) -> Expected:
-    """The mean gradient of the loss over ``draws`` passes, one backward pass each.
+    """The mean gradient of the loss over ``draws`` passes, one backward pass each; 0 where it is no finite number.
 
     Raises:
         ModelError: the logits are not finite, or have no gradient.
@@ -39,15 +42,33 @@ def expected_gradient(
     images = images.detach().requires_grad_()
     losses, margins, gradients = (torch.zeros((), device=images.device) for _ in range(3))
     for _ in range(draws):
-        with torch.enable_grad():
-            answer = checked_logits(model, images)
-        logits = full_precision(answer.detach()).requires_grad_()
-        with torch.enable_grad():
-            value = loss(logits, labels, targets)
-        gradients = gradients + _backwards(answer, logits, value, images) / draws
-        losses = losses + value.detach() / draws
-        margins = margins + margin(logits.detach(), labels) / draws
+        logits, value, gradient = _one_draw(model, images, labels, loss, targets)
+        gradients = gradients + gradient.nan_to_num(0, 0, 0) / draws
+        losses = losses + value / draws
+        margins = margins + margin(logits, labels) / draws
     return Expected(losses, margins, gradients)
+
+
+def gradient_sizes(
+    model: nn.Module, images: Tensor, labels: Tensor, loss: Loss, *, draws: int
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """The largest entry of each image's gradient over some draws, and whether all its entries are finite, ``(N,)``."""
+    images = images.detach().requires_grad_()
+    found = torch.stack([_one_draw(model, images, labels, loss, None)[2].flatten(1) for _ in range(draws)])
+    largest = found.abs().nan_to_num(0, 0, 0).amax(dim=(0, 2))
+    return largest.cpu().numpy(), found.isfinite().all(dim=2).all(dim=0).cpu().numpy()
+
+
+def _one_draw(
+    model: nn.Module, images: Tensor, labels: Tensor, loss: Loss, targets: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits, loss, and its gradient as the model gives it."""
+    with torch.enable_grad():
+        answer = checked_logits(model, images)
+    logits = full_precision(answer.detach()).requires_grad_()
+    with torch.enable_grad():
+        value = loss(logits, labels, targets)
+    return logits.detach(), value.detach(), _backwards(answer, logits, value, images)
 
 
 def refuse_without_gradient(logits: Tensor) -> None:
@@ -64,7 +85,7 @@ def refuse_without_gradient(logits: Tensor) -> None:
 
 
 def _backwards(answer: Tensor, logits: Tensor, value: Tensor, images: Tensor) -> Tensor:
-    """The gradient of ``value`` with respect to ``images``; entries that are no finite number become 0.
+    """The gradient of ``value`` with respect to ``images``.
 
     The slope at the logits is brought near 1 image by image for the way back through the model: the cross-entropy of a
     confident answer has a slope of 1e-9, which half precision would round to nothing.
@@ -73,7 +94,7 @@ def _backwards(answer: Tensor, logits: Tensor, value: Tensor, images: Tensor) ->
     (slope,) = torch.autograd.grad(value.sum(), logits)
     scale = magnitude(slope)
     (gradient,) = torch.autograd.grad(answer, images, (slope / scale).to(answer.dtype))
-    return gradient.nan_to_num(0, 0, 0) * scale.view(-1, 1, 1, 1)
+    return gradient * scale.view(-1, 1, 1, 1)
 
 
 @torch.no_grad()
@@ -121,6 +142,12 @@ def checked_logits(model: nn.Module, images: Tensor) -> Tensor:
     if not logits.isfinite().all():
         raise ModelError("the model's logits hold NaN or infinity; an attack cannot follow them")
     return logits
+
+
+def has_gradient(model: nn.Module, images: Tensor) -> bool:
+    """Whether the logits of images can be followed back to them."""
+    with undisturbed(model, 0), torch.enable_grad():
+        return finite_logits(model, images.detach().requires_grad_()).requires_grad
 
 
 def varies(model: nn.Module, images: Tensor) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from stormbench.defenses.adversary.active import Candidate, strongest
+from stormbench.defenses.attacks.active import Candidate, strongest
 from stormbench.defenses.attacks.ball import Ball
 from stormbench.defenses.attacks.expectation import expected_margin, repeats
 from stormbench.errors import InputError

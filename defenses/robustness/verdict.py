@@ -27,7 +27,7 @@ class Figures:
     Attributes:
         clean: without any attack.
         adaptive: under the worst of all attacks for each image.
-        white_box: under the worst of those that follow the model's gradient; None where it has none.
+        white_box: under the worst of those that follow the model's gradient.
         oblivious: under an attack that knows nothing of the defense.
         noise: under the worst of some random points.
         gradient_free: under the attack without gradients.
@@ -106,7 +106,7 @@ def _about_the_model(figures: Figures) -> Iterator[str]:
 
 def _about_the_attack(figures: Figures) -> Iterator[str]:
     if figures.white_box is None:
-        yield "the model's logits have no gradient, so only attacks without gradients were run, which prove little"
+        yield "no attack that follows the gradient was run, or the model has none: the others prove little"
     if figures.not_finite > SETTLED:
         yield f"the gradient is NaN or infinite on {_percent(figures.not_finite)} of the images: none can follow it"
     if figures.no_gradient > SETTLED:

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from stormbench.defenses import defend
-from stormbench.defenses.adversary.active import Best, Candidate, staying
 from stormbench.defenses.attacks import ATTACKS, Ball, make_attack, run_attack
+from stormbench.defenses.attacks.active import Best, Candidate, staying
 from stormbench.defenses.attacks.expectation import repeats
 
 SPECS = {

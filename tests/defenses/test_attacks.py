@@ -43,6 +43,17 @@ def test_every_attack_is_tested() -> None:
 
 
 @pytest.mark.parametrize("name", CHEAP)
+def test_the_list_names_every_setting_and_its_default(name: str) -> None:
+    entry = ATTACKS[name]
+    attack = make_attack(f"{name}:{entry.settings}")
+    assert attack == make_attack(name)
+    assert [pair.partition("=")[0] for pair in entry.settings.split(",")] == list(vars(attack))
+    factors = {key: value for key, value in vars(attack).items() if isinstance(value, int)}
+    cost = entry.cost.replace("(targets, or 9)", str(factors.get("targets") or 9)).replace(" x ", " * ")
+    assert eval(cost, {}, factors | {"targets": factors.get("targets") or 1}) == attack.gradients
+
+
+@pytest.mark.parametrize("name", CHEAP)
 @given(
     n=st.integers(1, 3),
     height=st.integers(5, 12),

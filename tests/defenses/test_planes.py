@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog, minimize
 from torch import Tensor, nn
 
-from stormbench.defenses.adversary.planes import to_plane
 from stormbench.defenses.attacks import Ball, make_attack, run_attack
 from stormbench.defenses.attacks.ball import NormName, magnitude
+from stormbench.defenses.attacks.planes import to_plane
 
 
 def shortest(point: np.ndarray, normal: np.ndarray, value: float, norm: NormName) -> float:
