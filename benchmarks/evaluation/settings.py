@@ -9,8 +9,7 @@ from torch import nn
 
 from stormbench.benchmarks.evaluation.inputs import Inputs
 from stormbench.benchmarks.results.settings import DataRecord, DefenseRecord, ModelRecord, Settings, SuiteRecord
-from stormbench.benchmarks.suites.corruptions import Suite
-from stormbench.benchmarks.suites.sequences import SequenceSuite
+from stormbench.benchmarks.suites.registry import Suite
 from stormbench.datasets.on_disk.manifest import Manifest
 from stormbench.defenses import defend, draws_per_decision, own_weights_digest
 from stormbench.errors import DataError
@@ -61,7 +60,7 @@ def settings_of(
     )
 
 
-def suite_record(suite: Suite | SequenceSuite) -> SuiteRecord:
+def suite_record(suite: Suite) -> SuiteRecord:
     """What a result says of how its pixels were made."""
     return SuiteRecord(name=suite.name, scale=suite.scale, geometry=suite.geometry, jpeg_quality=suite.jpeg_quality)
 

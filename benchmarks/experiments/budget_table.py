@@ -157,9 +157,9 @@ def lines(options: argparse.Namespace) -> Iterator[Line]:
 def _images(source: str, limit: int) -> tuple[Tensor, Tensor]:
     """The first images of a data set whose classes are the model's, and their classes."""
     data = open_images(source)
-    pixels = np.stack([data.read(index) for index in range(min(limit, len(data)))])
+    pixels = np.stack([np.asarray(data.read(index)) for index in range(min(limit, len(data)))])
     labels = torch.tensor([data.labels[index] for index in range(len(pixels))])
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255, labels
+    return (torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255).contiguous(), labels
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
