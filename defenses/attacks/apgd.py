@@ -6,10 +6,10 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from stormbench.defenses.attacks.active import Best, Candidate, State, staying, strongest
 from stormbench.defenses.attacks.ball import Ball
 from stormbench.defenses.attacks.expectation import Expected, expected_gradient, repeats
 from stormbench.defenses.attacks.losses import LOSSES, LossName
+from stormbench.defenses.attacks.parts.active import Best, Candidate, State, staying, strongest
 from stormbench.defenses.attacks.pgd import aims_of
 from stormbench.errors import InputError
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from stormbench.defenses.attacks.ball import Ball
-from stormbench.defenses.attacks.planes import linearised
+from stormbench.defenses.attacks.parts.planes import linearised
 from stormbench.errors import InputError
 
 _TINY = 1e-8

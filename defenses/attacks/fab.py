@@ -7,11 +7,11 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from stormbench.defenses.attacks.active import Candidate, State, strongest
 from stormbench.defenses.attacks.ball import Ball
 from stormbench.defenses.attacks.expectation import expected_margin, repeats
+from stormbench.defenses.attacks.parts.active import Candidate, State, strongest
+from stormbench.defenses.attacks.parts.planes import linearised, to_plane
 from stormbench.defenses.attacks.pgd import aims_of
-from stormbench.defenses.attacks.planes import linearised, to_plane
 from stormbench.errors import InputError
 
 _MOST_BIAS = 0.1  # alpha_max: how far a step goes towards the projection of the image itself

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from stormbench.defenses.attacks.active import Candidate, strongest
 from stormbench.defenses.attacks.ball import Ball
 from stormbench.defenses.attacks.expectation import expected_margin, repeats
+from stormbench.defenses.attacks.parts.active import Candidate, strongest
 from stormbench.errors import InputError
 
 

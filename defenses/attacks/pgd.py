@@ -9,11 +9,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from stormbench.defenses.attacks.active import Best, Candidate, State, staying, strongest
 from stormbench.defenses.attacks.ball import Ball, magnitude
 from stormbench.defenses.attacks.bpda import substituted
 from stormbench.defenses.attacks.expectation import Expected, expected_gradient, expected_margin, finite_logits, repeats
 from stormbench.defenses.attacks.losses import LOSSES, LossName
+from stormbench.defenses.attacks.parts.active import Best, Candidate, State, staying, strongest
 from stormbench.errors import InputError
 
 

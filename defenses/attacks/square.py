@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from stormbench.defenses.attacks.active import State, staying
 from stormbench.defenses.attacks.ball import Ball
 from stormbench.defenses.attacks.expectation import expected_margin, repeats
-from stormbench.defenses.attacks.squares import MOVES
+from stormbench.defenses.attacks.parts.active import State, staying
+from stormbench.defenses.attacks.parts.squares import MOVES
 from stormbench.errors import InputError
 
 # The share of pixels that a square covers is halved at these shares of all queries (the paper's schedule for 10,000).

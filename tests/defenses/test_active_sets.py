@@ -6,8 +6,8 @@ from torch import Tensor, nn
 
 from stormbench.defenses import defend
 from stormbench.defenses.attacks import ATTACKS, Ball, make_attack, run_attack
-from stormbench.defenses.attacks.active import Best, Candidate, staying
 from stormbench.defenses.attacks.expectation import repeats
+from stormbench.defenses.attacks.parts.active import Best, Candidate, staying
 
 SPECS = {
     "pgd": "pgd:steps=20,restarts=3",

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from stormbench.defenses.attacks import Ball, make_attack, run_attack
 from stormbench.defenses.attacks.ball import NormName, magnitude
-from stormbench.defenses.attacks.planes import to_plane
+from stormbench.defenses.attacks.parts.planes import to_plane
 
 
 def shortest(point: np.ndarray, normal: np.ndarray, value: float, norm: NormName) -> float:
