@@ -11,12 +11,12 @@ from stormbench.benchmarks.analysis.baselines import check_suite, suite_baseline
 from stormbench.benchmarks.analysis.comparison import ATTACKED, CellTest, Comparison, Difference
 from stormbench.benchmarks.analysis.metrics import DECIDING, FIGURES
 from stormbench.benchmarks.analysis.summary import figures_of
-from stormbench.benchmarks.results.attack_outcomes import Right
 from stormbench.benchmarks.results.attacks import AdversarialRecord
 from stormbench.benchmarks.results.names import model_name, short_model_name
 from stormbench.benchmarks.results.plain_text import shown
 from stormbench.benchmarks.results.run import ImageRun, Run, SequenceRun
 from stormbench.cells import CLEAN, Cell
+from stormbench.defenses.robustness.outcomes import Right
 from stormbench.errors import InputError, ResultError
 from stormbench.metrics.baselines import Baseline
 from stormbench.metrics.estimates import Estimate, sampled_share

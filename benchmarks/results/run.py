@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stormbench.benchmarks.results.attack_outcomes import ATTACKERS, AttackOutcomes
+from stormbench.benchmarks.results.attacks import roles_of
 from stormbench.benchmarks.results.documents import kind_of
 from stormbench.benchmarks.results.images import Outcomes, Result, read_attack, read_outcomes, read_result
 from stormbench.benchmarks.results.sequences import (
@@ -20,6 +20,7 @@ from stormbench.benchmarks.results.sequences import (
 )
 from stormbench.benchmarks.results.settings import Settings
 from stormbench.cells import Cell
+from stormbench.defenses.robustness.outcomes import ATTACKERS, AttackOutcomes
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class ImageRun(Run):
         """Which images stayed right under the worst attack, shape ``(images,)``; None where that was not kept."""
         if self.attack is None or self.result.adversarial is None:
             return None
-        found = self.attack.under(self.result.adversarial, *ATTACKERS)
+        found = self.attack.under(roles_of(self.result.adversarial), *ATTACKERS)
         return found[0] if found else None
 
 
