@@ -216,7 +216,7 @@ def test_verify_recomputes_blocks_and_the_rule_of_stopping(plain: Model, photos:
         prediction=(sample.outcomes.labels[sample.plan.passes(0, sample.result.passes)[0]]).astype(np.int32),
         rank=np.zeros_like(sample.outcomes.rank),
     )
-    settings = Settings(**sample.result.model_dump(include=set(Settings.model_fields)))
+    settings = Settings(**{name: getattr(sample.result, name) for name in Settings.model_fields})
     path = tmp_path / "forged" / "forged.json"
     forged = write_sample(settings, sample.result.keys, sample.result.plan, outcomes, path)
     with pytest.raises(ResultError, match="had to stop after 10"):
