@@ -18,7 +18,6 @@ from stormbench.datasets.inspection import names_fingerprint
 from stormbench.datasets.on_the_fly import OnTheFly
 from stormbench.errors import ResultError
 from stormbench.execution.shards import Shard, split
-from stormbench.metrics.sequential import stopping_block
 
 
 def check_stop(sample: Sample) -> None:
@@ -27,17 +26,11 @@ def check_stop(sample: Sample) -> None:
     Raises:
         ResultError: the run went on, or ended, against its own rule.
     """
-    result, record = sample.result, sample.result.plan
-    images = result.data.images
-    by_budget = images if record.budget is None else min(images, record.budget // len(result.cells))
-    weights = weighting(result.suite.name, result.keys).weights
-    stop = None
-    if record.precision is not None:
-        stop = stopping_block(sample.wrong(), sample.shown, weights, images, record.precision)
-    if record.blocks != (by_budget if stop is None else stop):
+    stop = sample.stop_by_rule(weighting(sample.result.suite.name, sample.result.keys).weights)
+    if sample.result.plan.blocks != stop:
         raise ResultError(
-            f"{sample.path} has {record.blocks} blocks; by its precision and budget it had to stop after "
-            f"{by_budget if stop is None else stop}"
+            f"{sample.path} has {sample.result.plan.blocks} blocks; by its precision and budget it had to stop "
+            f"after {stop}"
         )
 
 
