@@ -102,9 +102,9 @@ def evaluate_sampled(
 
 def _refuse_options(options: RunOptions) -> None:
     if options.skip_broken:
-        raise InputError("leaving broken images out needs a look at every image, which a precision does without")
+        raise InputError("skip_broken (--skip-broken) needs a look at every image, which a precision does without")
     if options.released is not None:
-        raise InputError("a run with a chosen precision makes its cells on the fly; leave the released set out")
+        raise InputError("a run with a chosen precision makes its cells on the fly; leave released (--released) out")
 
 
 def _check(precision: float | None, budget: int | None, cells: int) -> None:

@@ -21,6 +21,7 @@ from stormbench.benchmarks.results.sequences import (
 from stormbench.benchmarks.results.settings import Settings
 from stormbench.cells import Cell
 from stormbench.defenses.robustness.outcomes import ATTACKERS, AttackOutcomes
+from stormbench.errors import ResultError
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,13 @@ class Run:
             ResultError: there is no such file, it is not a result, or it was changed after it was written.
         """
         path = Path(path)
-        if kind_of(path) == "sequences":
+        kind = kind_of(path)
+        if kind == "sample":
+            raise ResultError(
+                f"{path} is of a run with a chosen precision, which shows each image in some cells only; here a full "
+                "run is wanted (gate and verify take both)"
+            )
+        if kind == "sequences":
             return SequenceRun(path, read_sequence_result(path))
         return ImageRun(path, read_result(path))
 

@@ -26,6 +26,7 @@ from stormbench.errors import ResultError
 from stormbench.files import atomic_write, npz
 from stormbench.metrics.block_plan import BlockPlan
 from stormbench.metrics.classification import wrong_in_top
+from stormbench.metrics.sequential import stopping_block
 
 
 class PlanRecord(Record):
@@ -147,6 +148,19 @@ class Sample:
     def wrong(self, top: int = 1) -> NDArray[np.bool_]:
         """Whether the model erred, in the best one or the best five classes, shape ``(blocks, cells)``."""
         return self.plan.by_cell(self.outcomes.rank >= top)
+
+    def stop_by_rule(self, weights: NDArray[np.float64]) -> int:
+        """After how many blocks the run had to stop by its precision and budget; any other number was chosen.
+
+        Args:
+            weights: of the cells in the figure.
+        """
+        record, images = self.result.plan, self.result.data.images
+        found = None
+        if record.precision is not None:
+            found = stopping_block(self.wrong(), self.shown, weights, images, record.precision)
+        by_budget = images if record.budget is None else min(images, record.budget // len(self.result.cells))
+        return by_budget if found is None else found
 
     @classmethod
     def open(cls, path: Path) -> "Sample":

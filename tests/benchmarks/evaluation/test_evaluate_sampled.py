@@ -1,6 +1,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ from stormbench.benchmarks import evaluate, load_model
 from stormbench.benchmarks.analysis.sample_summary import summarise_sample
 from stormbench.benchmarks.evaluation.evaluate_sampled import evaluate_sampled
 from stormbench.benchmarks.evaluation.sample_task import SampleTask
+from stormbench.benchmarks.evaluation.verify import verify
 from stormbench.benchmarks.models.model import Model
-from stormbench.benchmarks.results.samples import Sample
+from stormbench.benchmarks.results.run import Run
+from stormbench.benchmarks.results.samples import Sample, write_sample
+from stormbench.benchmarks.results.settings import Settings
 from stormbench.benchmarks.suites.registry import SUITES
 from stormbench.datasets import ImageSet, open_images
 from stormbench.errors import BrokenImageError, InputError, ResultError, SettingsChangedError
@@ -199,3 +203,34 @@ def test_changed_results_are_found_out(plain: Model, tmp_path: Path) -> None:
     (path.parent / sample.result.outcomes.file).unlink()
     with pytest.raises(ResultError, match="cannot read the outcomes"):
         Sample.open(path)
+
+
+def test_verify_recomputes_blocks_and_the_rule_of_stopping(plain: Model, photos: Path, tmp_path: Path) -> None:
+    sample = evaluate_sampled(PLAIN, photos, FEW, out=tmp_path / "a", precision=8)
+    found = verify(sample.path, PLAIN, photos, sample=1.0)
+    assert (found.recomputed, found.equal) == (sample.result.passes, sample.result.passes)
+    with pytest.raises(ResultError, match="weights"):
+        verify(sample.path, "python:stormbench.benchmarks.demo.networks:noisy", photos)
+    outcomes = replace(
+        sample.outcomes,
+        prediction=(sample.outcomes.labels[sample.plan.passes(0, sample.result.passes)[0]]).astype(np.int32),
+        rank=np.zeros_like(sample.outcomes.rank),
+    )
+    settings = Settings(**{name: getattr(sample.result, name) for name in Settings.model_fields})
+    path = tmp_path / "forged" / "forged.json"
+    forged = write_sample(settings, sample.result.keys, sample.result.plan, outcomes, path)
+    with pytest.raises(ResultError, match="had to stop after 10"):
+        verify(forged.path, PLAIN, photos)
+    record = sample.result.plan.model_copy(update={"precision": None, "budget": sample.result.passes})
+    forged = write_sample(settings, sample.result.keys, record, outcomes, path)
+    assert not verify(forged.path, PLAIN, photos, sample=1.0).passed
+    used = sample.plan.image_order[3]
+    Image.new("RGB", (32, 32)).save(photos / open_images(photos).keys[used])
+    with pytest.raises(ResultError, match="other bytes"):
+        verify(sample.path, PLAIN, photos)
+
+
+def test_where_full_runs_are_wanted_a_sentence_says_so(plain: Model, tmp_path: Path) -> None:
+    sample = evaluate_sampled(plain, "digits", FEW, out=tmp_path, precision=None, budget=60, limit=100)
+    with pytest.raises(ResultError, match="a full run is wanted"):
+        Run.open(sample.path)
