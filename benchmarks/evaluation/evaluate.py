@@ -130,6 +130,7 @@ def score(
         seed=seed,
         batch_size=batch_size,
         released=released_as,
+        device=device,
     )
     path = Path(out) / f"{settings.run}.json"
 

@@ -85,6 +85,7 @@ def score_sequences(
         seed=seed,
         batch_size=batch_size,
         released=released_as,
+        device=device,
     )
     path = Path(out) / f"{settings.run}.json"
     labels = inputs.labels

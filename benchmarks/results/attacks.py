@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from stormbench.benchmarks.results.records import Count, PositiveCount, Record, Text
+from stormbench.benchmarks.results.records import Count, Digest, PositiveCount, Record, Text
 
 
 class AttackRecord(Record):
@@ -41,6 +41,8 @@ class AdversarialRecord(Record):
     """What an adversary left of the model (``stormbench attack``).
 
     Attributes:
+        effort: digest of all that the budget consists of; None in files from before it was kept.
+        sources: digest of the weights of each model that transferred attacks were made on; None likewise.
         by_image: the outcomes hold every image under every row, so that all counts can be recomputed; not so in files
             from before schema 3, whose counts rest on the seal alone.
     """
@@ -48,6 +50,8 @@ class AdversarialRecord(Record):
     norm: Literal["linf", "l2"]
     eps: Annotated[float, Field(gt=0)]
     budget: Text
+    effort: Digest | None = None
+    sources: dict[Text, Digest] | None = None
     images: PositiveCount
     correct: CorrectRecord
     adaptive_vote: Count
