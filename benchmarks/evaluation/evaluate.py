@@ -70,6 +70,7 @@ def evaluate(
         seed=options.seed,
         batch_size=options.batch_size,
         released=released,
+        device=options.device,
     )
     path = Path(options.out) / f"{settings.run}.json"
 

@@ -4,12 +4,14 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from stormbench.benchmarks.evaluation.device import SWITCHES, precision_switches, set_precision_switches
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.models.probing import told
 from stormbench.cells import Cell
@@ -37,6 +39,13 @@ class ModelTask:
     seed: int
     device: str
     batch_size: int
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {SWITCHES: precision_switches()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        set_precision_switches(state.pop(SWITCHES))  # a worker starts with torch's own
+        vars(self).update(state)
 
     @cached_property
     def model(self) -> nn.Module:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from torch import nn
 
+from stormbench.benchmarks.evaluation.device import device_record
 from stormbench.benchmarks.evaluation.inputs import Inputs
+from stormbench.benchmarks.models.model import uses_library
 from stormbench.benchmarks.results.settings import DataRecord, DefenseRecord, ModelRecord, Settings, SuiteRecord
 from stormbench.benchmarks.suites.registry import Suite
 from stormbench.datasets.on_disk.manifest import Manifest
@@ -14,7 +16,10 @@ from stormbench.defenses import defend, draws_per_decision, own_weights_digest
 from stormbench.errors import DataError
 from stormbench.versions import version_of
 
-_VERSIONS_OF = ("stormbench", "numpy", "scipy", "opencv-python", "Pillow", "torch", "torchvision")
+_VERSIONS_OF = (
+    *("stormbench", "numpy", "scipy", "numba", "llvmlite", "opencv-python", "Pillow"),
+    *("torch", "torchvision"),
+)
 
 
 def settings_of(
@@ -26,6 +31,7 @@ def settings_of(
     seed: int,
     batch_size: int,
     released: str | None,
+    device: str,
 ) -> Settings:
     """What the result says of a run, and what an interrupted run is continued under.
 
@@ -37,8 +43,10 @@ def settings_of(
         seed: of everything that is drawn.
         batch_size: images or frames that go through the model at once.
         released: what the released set is called that the pixels are read from, if any.
+        device: where the model runs.
     """
     model, images = inputs.model, inputs.images
+    libraries = (*_VERSIONS_OF, "timm") if uses_library(model, "timm") else _VERSIONS_OF
     return Settings(
         run=name or run_name(model.source, suite.name, images.name, defense, "released" if released else None),
         suite=suite,
@@ -56,7 +64,8 @@ def settings_of(
         ),
         seed=seed,
         batch_size=batch_size,
-        versions={"python": platform.python_version()} | {lib: version_of(lib) for lib in _VERSIONS_OF},
+        versions={"python": platform.python_version()} | {lib: version_of(lib) for lib in libraries},
+        device=device_record(device),
     )
 
 

@@ -74,11 +74,13 @@ class Model(nn.Module):
     def __reduce__(self) -> tuple[Callable[..., "Model"], tuple[PythonFile | None, bool, bytes]]:
         # Plain bytes, because on its way to a worker process torch would put the weights into shared memory, of which
         # containers have little; and because they are read only after the network's classes are known.
-        return _revive, (self.code, _is_from_a_zoo(self.network), dumps(vars(self), self.network, self.source))
+        from_a_zoo = uses_library(self.network, "torchvision", "timm")
+        return _revive, (self.code, from_a_zoo, dumps(vars(self), self.network, self.source))
 
 
-def _is_from_a_zoo(network: nn.Module) -> bool:
-    return any(type(module).__module__.split(".")[0] in ("torchvision", "timm") for module in network.modules())
+def uses_library(network: nn.Module, *names: str) -> bool:
+    """Whether one of these libraries defines any part of a network."""
+    return any(type(module).__module__.split(".")[0] in names for module in network.modules())
 
 
 def _revive(_: PythonFile | None, from_a_zoo: bool, state: bytes) -> Model:

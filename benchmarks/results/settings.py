@@ -61,8 +61,26 @@ class OutcomesRecord(Record):
     sha256: Digest
 
 
+class DeviceRecord(Record):
+    """Where the model ran: another kind of device, or another precision, gives other logits.
+
+    Attributes:
+        kind: ``cpu``, ``cuda``, ...
+        matmul: how float32 matrices are multiplied: ``ieee`` (full precision), ``tf32`` or ``bf16``.
+        conv: how float32 images are convolved, likewise.
+    """
+
+    kind: Text
+    matmul: Text
+    conv: Text
+
+
 class Settings(Record):
-    """Everything that determines the outcome of a run: two runs with equal settings have equal counts."""
+    """Everything that determines the outcome of a run: two runs with equal settings have equal counts.
+
+    Attributes:
+        device: where the model ran; None in files from before it was kept.
+    """
 
     run: Text
     suite: SuiteRecord
@@ -72,3 +90,4 @@ class Settings(Record):
     seed: int
     batch_size: PositiveCount
     versions: dict[Text, Text]
+    device: DeviceRecord | None = None
