@@ -150,24 +150,13 @@ IMAGENET_C: tuple[str, ...] = tuple(name for name, entry in CORRUPTIONS.items() 
 
 C_BAR: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "imagenet": tuple(
-            name for name, entry in CORRUPTIONS.items() if entry.group == C_BAR_GROUP and "imagenet" in entry.severities
-        ),
-        "cifar": (
-            "blue_noise_sample",
-            "checkerboard_cutout",
-            "inverse_sparkles",
-            "pinch_and_twirl",
-            "ripple",
-            "brownish_noise",
-            "circular_motion_blur",
-            "lines",
-            "sparkles",
-            "transverse_chromatic_abberation",
-        ),
+        scale: tuple(
+            name for name, entry in CORRUPTIONS.items() if entry.group == C_BAR_GROUP and scale in entry.severities
+        )
+        for scale in ("imagenet", "cifar")
     }
 )
-"""The ten of ImageNet-C-bar and the ten of CIFAR-10-C-bar, by scale, in the order in which the reference makes them."""
+"""The ten of ImageNet-C-bar and the ten of CIFAR-10-C-bar, by scale."""
 
 
 def scale_of(height: int, width: int, among: Collection[str] = tuple(SCALES)) -> str:
