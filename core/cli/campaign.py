@@ -39,7 +39,7 @@ def campaign(
     """Trains, scores and attacks every RECIPE, and prints one table; a second try continues."""
     from stormbench.benchmarks.experiments.campaign import CampaignPlan
     from stormbench.benchmarks.experiments.campaign import campaign as run
-    from stormbench.benchmarks.suites.corruptions import SUITES
+    from stormbench.benchmarks.suites.registry import corruption_suite
     from stormbench.cli.tables.campaigns import print_campaign
     from stormbench.datasets import open_images
     from stormbench.defenses.attacks import Ball
@@ -55,7 +55,7 @@ def campaign(
         seeds=options.integers(seeds) or [0],
         train=train if train_limit is None else train.subset(range(min(train_limit, len(train)))),
         test=open_images(test),
-        suite=SUITES[suite].narrowed(options.names(corruptions), options.integers(severities)),
+        suite=corruption_suite(suite).narrowed(options.names(corruptions), options.integers(severities)),
         arch=arch,
         ball=Ball(norm.value, options.fraction(eps)),
         budget=find_budget(budget),
