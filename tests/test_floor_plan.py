@@ -58,6 +58,7 @@ TORCH_FREE = [
     *(f"benchmarks/{room}" for room in ("suites", "results", "analysis", "leaderboard", "generation")),
     *("benchmarks/models/sources.py", "defenses/registry.py", "defenses/attacks/registry.py"),
     *("defenses/robustness/budgets.py", "defenses/robustness/verdict.py"),
+    *("defenses/training/recipe.py", "defenses/training/registry.py", "defenses/networks/registry.py"),
 ]
 MOST_LINES = 300
 MOST_MODULES = 14

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stormbench.benchmarks.evaluation.attack import attack
-from stormbench.benchmarks.evaluation.evaluate import score
+from stormbench.benchmarks.evaluation.evaluate import evaluate
 from stormbench.benchmarks.results.attack_outcomes import ATTACKERS
 from stormbench.benchmarks.results.campaigns import Campaign, Figure, RecipeRow, TrainedRow, write_campaign
-from stormbench.benchmarks.results.run import ImageRun, Run
+from stormbench.benchmarks.results.run import ImageRun
 from stormbench.benchmarks.results.tradeoffs import Share
 from stormbench.benchmarks.suites.corruptions import CorruptionSuite
 from stormbench.benchmarks.training.begun import images_record
@@ -149,8 +149,7 @@ def campaign(plan: CampaignPlan, out: Path, *, name: str | None = None) -> tuple
         networks=[each.row for networks in measured.values() for each in networks],
     )
     path = out / f"{title}.campaign.json"
-    write_campaign(found, path)
-    return path, found
+    return path, write_campaign(found, path)
 
 
 def _measure(plan: CampaignPlan, recipe: Recipe, seed: int, out: Path) -> Measured:
@@ -166,7 +165,7 @@ def _measure(plan: CampaignPlan, recipe: Recipe, seed: int, out: Path) -> Measur
         device=plan.device,
         report=lambda step: plan.report(f"training {what}", step.images, step.total),
     )
-    scored = score(
+    scored = evaluate(
         f"net:{model}",
         plan.test,
         plan.suite,
@@ -187,7 +186,7 @@ def _measure(plan: CampaignPlan, recipe: Recipe, seed: int, out: Path) -> Measur
         limit=plan.attacked,
         **plan.common(f"attacking {what}"),
     )
-    return measured_of(card, seed, Run.open(scored.path), Run.open(attacked[0]))
+    return measured_of(card, seed, ImageRun(*scored), ImageRun(*attacked))
 
 
 def at_equal_passes(recipe: Recipe, passes: int) -> Recipe:
@@ -204,21 +203,19 @@ def passes_of(recipe: Recipe) -> float:
     return build_objective(nn.Identity(), recipe).passes
 
 
-def measured_of(card: TrainingCard, seed: int, scored: Run, attacked: Run) -> Measured:
-    """A trained network with its outcomes, from its result files.
+def measured_of(card: TrainingCard, seed: int, scored: ImageRun, attacked: ImageRun) -> Measured:
+    """A trained network with its outcomes, from its stored runs.
 
     Raises:
-        ResultError: a file's outcomes are missing or do not fit.
+        ResultError: outcomes are missing or do not fit.
     """
-    assert isinstance(scored, ImageRun)
-    assert isinstance(attacked, ImageRun)
-    outcomes, under, record = scored.outcomes, attacked.attack, attacked.result.adversarial
-    assert record is not None  # every attack has its record
-    assert under is not None  # and its outcomes
-    cells = [(at, cell) for at, cell in enumerate(scored.result.cells) if cell.corruption != CLEAN]
-    clean = outcomes.rank[scored.result.keys.index((CLEAN, 0))] == 0
-    worst = under.under(record, *ATTACKERS)
-    assert worst is not None  # every budget has an adaptive attack
+    record, under, robust = attacked.result.adversarial, attacked.attack, attacked.robust
+    assert record is not None  # an attack has its record,
+    assert under is not None  # its outcomes,
+    assert robust is not None  # and every budget an adaptive row
+    counted = [cell for cell in scored.result.cells if cell.corruption != CLEAN]
+    cells = [(cell.corruption, cell.severity) for cell in counted]
+    clean = ~scored.wrong([(CLEAN, 0)])[0]
     first = next(at for at, row in enumerate(record.rows) if row.role == Role.ADAPTIVE)
     row = TrainedRow(
         recipe=card.recipe.name,
@@ -228,17 +225,16 @@ def measured_of(card: TrainingCard, seed: int, scored: Run, attacked: Run) -> Me
         seconds=sum(step.get("seconds", 0.0) for step in card.history),
         collapsed=card.collapsed,
         clean=Share(count=int(clean.sum()), images=len(clean)),
-        corrupted=Share(count=sum(c.wrong for _, c in cells), images=sum(c.images for _, c in cells))
-        if cells
+        corrupted=Share(count=sum(c.wrong for c in counted), images=sum(c.images for c in counted))
+        if counted
         else None,
-        robust=Share(count=int(worst[0].sum()), images=record.images),
+        robust=Share(count=int(robust.sum()), images=record.images),
         attacks={row.attack: row.correct for row in record.rows if row.role in ATTACKERS},
         verdict=record.verdict,
         results=[scored.path.name, attacked.path.name],
     )
-    wrong = outcomes.rank[[at for at, _ in cells]] > 0
-    groups = tuple(CORRUPTIONS[cell.corruption].group for _, cell in cells)
-    return Measured(card, clean, wrong, groups, worst[0], under.correct[first], row)
+    groups = tuple(CORRUPTIONS[corruption].group for corruption, _ in cells)
+    return Measured(card, clean, scored.wrong(cells), groups, robust, under.correct[first], row)
 
 
 def summarised(

@@ -4,13 +4,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from stormbench.benchmarks.results.plain_text import shown
+from stormbench.benchmarks.results.documents import read_record, write_sealed
 from stormbench.benchmarks.results.records import Count, Digest, PositiveCount, Record, Text
 from stormbench.benchmarks.results.tradeoffs import Share
-from stormbench.errors import ResultError
-from stormbench.files import atomic_write
 
 MAXIMAL_BYTES = 2**22
 
@@ -119,6 +117,7 @@ class Campaign(Record):
         seeds: of the trainings.
         rows: one a recipe.
         networks: one a recipe and seed.
+        seal: digest of everything else in the file.
     """
 
     kind: Literal["campaign"] = "campaign"
@@ -138,26 +137,18 @@ class Campaign(Record):
     seeds: Annotated[list[Count], Field(min_length=1)]
     rows: Annotated[list[RecipeRow], Field(min_length=1)]
     networks: list[TrainedRow]
+    seal: Digest | None = None
 
 
-def write_campaign(campaign: Campaign, path: Path) -> None:
-    """Writes the file whole."""
-    atomic_write(path, (campaign.model_dump_json(indent=1) + "\n").encode(), durable=True)
+def write_campaign(unsealed: Campaign, path: Path) -> Campaign:
+    """Seals and writes the file, whole or not at all, and returns the campaign as written."""
+    return write_sealed(unsealed, path)
 
 
 def read_campaign(path: Path) -> Campaign:
     """Reads and checks a campaign file.
 
     Raises:
-        ResultError: there is no such file, it is too large, or it is not a campaign.
+        ResultError: there is no such file, it is too large, it is not a campaign, or it was changed.
     """
-    try:
-        if path.stat().st_size > MAXIMAL_BYTES:
-            raise ResultError(f"{path} has more than {MAXIMAL_BYTES} bytes: not a campaign")
-        return Campaign.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise ResultError(f"cannot read the campaign {path}: {error.strerror}") from None
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = shown(".".join(map(str, first["loc"])), longest=200) or "the file"
-        raise ResultError(f"{path} is not a campaign of schema 1: {where}: {shown(first['msg'])}") from None
+    return read_record(path, Campaign, "a campaign of schema 1", longest=MAXIMAL_BYTES)

@@ -9,7 +9,7 @@ from typing import Any
 from safetensors.torch import save
 from torch import Tensor
 
-from stormbench.defenses.cards import check_digest, digest_of, read_safetensors
+from stormbench.cards import check_digest, digest_of, read_safetensors
 from stormbench.defenses.oat.model import ConditionalModel
 from stormbench.defenses.oat.recipe import Recipe
 from stormbench.defenses.oat.spec import NetworkSpec

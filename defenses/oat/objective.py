@@ -12,7 +12,7 @@ from stormbench.defenses.oat.recipe import Recipe
 from stormbench.defenses.oat.sampling import sample_lambdas
 from stormbench.defenses.training.batch import Batch, Outcome
 from stormbench.defenses.training.contracts import Objective
-from stormbench.defenses.training.inner import ascend, in_mode
+from stormbench.defenses.training.inners.pgd import ascend, in_mode
 from stormbench.defenses.training.spaces.pixel import Pixel
 
 LAMBDAS = "lambdas"

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stormbench.defenses.rain.defense import RAIN
-from stormbench.defenses.states import check_loss, read_state, write_state
 from stormbench.errors import InputError
+from stormbench.states import check_loss, read_state, write_state
 
 Load = Callable[[Tensor], tuple[Tensor, Tensor]]
 Report = Callable[["Step"], None]

@@ -12,7 +12,7 @@ from stormbench.defenses.training.averages import Average, NoAverage
 from stormbench.defenses.training.collapse import CollapseDetector
 from stormbench.defenses.training.contracts import Differentiable, Inner, Space
 from stormbench.defenses.training.distributed import OneDevice, Strategy
-from stormbench.defenses.training.inner import PGD, Draw, NoInner
+from stormbench.defenses.training.inners.pgd import PGD, Draw, NoInner
 from stormbench.defenses.training.loop import Load, Plan, Progress, Report, Training
 from stormbench.defenses.training.objective import RecipeObjective
 from stormbench.defenses.training.optimisers import Schedule, device_of

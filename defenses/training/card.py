@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from stormbench.defenses.cards import check_digest, digest_of, read_safetensors
+from stormbench.cards import check_digest, digest_of, read_safetensors
 from stormbench.defenses.networks.registry import build_network
 from stormbench.defenses.training.recipe import Recipe
 from stormbench.errors import InputError, MissingDependencyError, ModelError

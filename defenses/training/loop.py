@@ -13,13 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stormbench.defenses.states import check_loss, read_state, write_state
 from stormbench.defenses.training.averages import Average, NoAverage
 from stormbench.defenses.training.batch import Batch, Outcome
 from stormbench.defenses.training.collapse import CollapseDetector
 from stormbench.defenses.training.contracts import Objective, Stateful, View
 from stormbench.defenses.training.distributed import OneDevice, Strategy
 from stormbench.errors import InputError
+from stormbench.states import check_loss, read_state, write_state
 
 Load = Callable[[Tensor], tuple[Tensor, Tensor]]
 Report = Callable[["Progress"], None]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from stormbench.defenses.training.batch import Batch, Outcome
 from stormbench.defenses.training.contracts import Carrying, Inner, Objective, Space, Stateful
 from stormbench.defenses.training.recipe import PassOrder
-from stormbench.defenses.training.terms import Passed, Term
+from stormbench.defenses.training.terms.pair import Passed, Term
 from stormbench.defenses.training.updates import WeightPerturbation
 
 

@@ -42,26 +42,26 @@ SPACES = Registry(
 INNERS = Registry(
     "inner maximiser",
     [
-        Part("none", "moves no images", "inner:NoInner"),
-        Part("draw", "one random draw from the space", "inner:Draw"),
-        Part("pgd", "projected gradient descent, the last point", "inner:PGD"),
-        Part("carried", "the training pass's own gradient, carried over (Free)", "carried:Carried"),
-        Part("friendly", "PGD that stops soon after an image is misclassified (FAT)", "friendly:Friendly"),
+        Part("none", "moves no images", "inners.pgd:NoInner"),
+        Part("draw", "one random draw from the space", "inners.pgd:Draw"),
+        Part("pgd", "projected gradient descent, the last point", "inners.pgd:PGD"),
+        Part("carried", "the training pass's own gradient, carried over (Free)", "inners.carried:Carried"),
+        Part("friendly", "PGD that stops soon after an image is misclassified (FAT)", "inners.friendly:Friendly"),
         Part(
             "instance-adaptive",
             "a radius for each image that follows its robustness (IAAT)",
-            "adaptive:InstanceAdaptive",
+            "inners.adaptive:InstanceAdaptive",
         ),
-        Part("margin", "the nearest point at which the class changes (MMA)", "adaptive:MarginSearch"),
+        Part("margin", "the nearest point at which the class changes (MMA)", "inners.adaptive:MarginSearch"),
     ],
 )
 
 TERMS = Registry(
     "objective",
     [
-        Part("pair", "natural, adversarial and paired loss, each with a weight", "terms:Pair"),
-        Part("margin", "cross-entropy at the boundary, mixed with the clean one (MMA)", "terms:Margin"),
-        Part("align", "input gradients at an image and near it point the same way", "alignment:Align"),
+        Part("pair", "natural, adversarial and paired loss, each with a weight", "terms.pair:Pair"),
+        Part("margin", "cross-entropy at the boundary, mixed with the clean one (MMA)", "terms.pair:Margin"),
+        Part("align", "input gradients at an image and near it point the same way", "terms.alignment:Align"),
     ],
 )
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
-from stormbench.defenses.training.augmentation import augmented
 from stormbench.defenses.training.batch import Batch
+from stormbench.defenses.training.views.augmentation import augmented
 from stormbench.errors import InputError
 
 

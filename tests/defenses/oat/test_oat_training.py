@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from stormbench.defenses.oat import ConditionalModel, NetworkSpec, Recipe, train
-from stormbench.defenses.training.augmentation import augmented
 from stormbench.defenses.training.distributed import Strategy, launch
 from stormbench.defenses.training.loop import Progress
+from stormbench.defenses.training.views.augmentation import augmented
 from stormbench.errors import InputError, MissingDependencyError, ModelError, SettingsChangedError
 
 COUNT = 48

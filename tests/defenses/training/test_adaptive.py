@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from stormbench.defenses.training import Batch, build_objective, read_recipe
-from stormbench.defenses.training.adaptive import InstanceAdaptive, MarginSearch, soft_logit_margin
-from stormbench.defenses.training.alignment import Align
-from stormbench.defenses.training.carried import Carried
-from stormbench.defenses.training.friendly import Friendly
-from stormbench.defenses.training.inner import PGD
+from stormbench.defenses.training.inners.adaptive import InstanceAdaptive, MarginSearch, soft_logit_margin
+from stormbench.defenses.training.inners.carried import Carried
+from stormbench.defenses.training.inners.friendly import Friendly
+from stormbench.defenses.training.inners.pgd import PGD
 from stormbench.defenses.training.spaces.pixel import Pixel
-from stormbench.defenses.training.terms import Margin, Passed
+from stormbench.defenses.training.terms.alignment import Align
+from stormbench.defenses.training.terms.pair import Margin, Passed
 from stormbench.errors import InputError
 
 Fresh = Callable[[], nn.Module]

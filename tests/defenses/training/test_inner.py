@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from stormbench.defenses.training.inner import PGD, Draw, loss_for
+from stormbench.defenses.training.inners.pgd import PGD, Draw, loss_for
 from stormbench.defenses.training.spaces.gaussian import Gaussian
 from stormbench.defenses.training.spaces.pixel import Pixel
 

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from stormbench.defenses.training import Batch
 from stormbench.defenses.training.spaces.pixel import Pixel
-from stormbench.defenses.training.terms import Pair, Passed
+from stormbench.defenses.training.terms.pair import Pair, Passed
 
 
 def random_logits() -> tuple[Tensor, Tensor, Tensor]:

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from stormbench.defenses.training.batch import Batch
 from stormbench.defenses.training.contracts import Space
-from stormbench.defenses.training.inner import Mode, in_mode
+from stormbench.defenses.training.inners.pgd import Mode, in_mode
 from stormbench.defenses.training.spaces.pixel import Pixel
 from stormbench.errors import InputError
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stormbench.defenses.training.batch import Batch
-from stormbench.defenses.training.terms import Passed
+from stormbench.defenses.training.terms.pair import Passed
 from stormbench.errors import InputError
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from stormbench.defenses.attacks.losses import cross_entropy
 from stormbench.defenses.training.batch import Batch
 from stormbench.defenses.training.contracts import Differentiable, Space
-from stormbench.defenses.training.inner import StartName, in_mode
+from stormbench.defenses.training.inners.pgd import StartName, in_mode
 from stormbench.defenses.training.optimisers import shares
 from stormbench.errors import InputError
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from stormbench.defenses.training.batch import Batch
 from stormbench.defenses.training.contracts import Space
-from stormbench.defenses.training.inner import kl
+from stormbench.defenses.training.inners.pgd import kl
 from stormbench.errors import InputError
 
 Kind = Literal["kl", "weighted-kl", "mse", "js"]
