@@ -5,7 +5,7 @@ from typing import Any
 
 from PIL import Image
 
-from stormbench.corruptions.kernels.jpeg import jpeg_bytes, jpeg_round_trip
+from stormbench.corruptions.kernels.jpeg import codec_round_trip, jpeg_bytes
 from stormbench.datasets.corrupted import Pixels
 from stormbench.timing import spent_on
 
@@ -43,4 +43,4 @@ def encoded(suffix: str, pixels: Pixels, quality: int | None) -> bytes:
 
 def through_codec(pixels: Pixels, quality: int | None) -> Pixels:
     """What the suite's codec leaves of an image."""
-    return pixels if quality is None else jpeg_round_trip(pixels, quality)
+    return pixels if quality is None else codec_round_trip(pixels, quality)
