@@ -1,14 +1,19 @@
 """Files are written whole or not at all."""
 
+import hashlib
+import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 
-def write_whole(path: Path, content: bytes, *, durable: bool = False) -> None:
+def atomic_write(path: Path, content: bytes, *, durable: bool = False) -> None:
     """Writes a temporary file beside ``path`` and renames it, so that no reader ever sees half a file.
 
     Args:
@@ -34,7 +39,7 @@ def new_whole(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
         durable: also wait until the disk has it.
 
     Raises:
-        OSError: as for ``write_whole``.
+        OSError: as for ``atomic_write``.
     """
     temporary = path.with_name(f".{blake2b(os.fsencode(path.name), digest_size=8).hexdigest()}.tmp")
     try:
@@ -58,3 +63,18 @@ def _opened(path: Path) -> BinaryIO:
     except FileNotFoundError:  # once for each folder; to ask before each file would take as long as to open it
         path.parent.mkdir(parents=True, exist_ok=True)
         return path.open("wb")
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def npz(arrays: Arrays) -> bytes:
+    """Named arrays as the bytes of a compressed ``.npz`` file; equal arrays give equal bytes."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()

@@ -6,12 +6,12 @@ replicated. Sizes are in pixels of the image, whatever its height and width.
 
 import numpy as np
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.draws import Draws
 from stormbench.corruptions.kernels import motion, zoom
 from stormbench.corruptions.kernels.disk import defocus, disk
 from stormbench.corruptions.kernels.gaussian import smooth_pixels
 from stormbench.corruptions.kernels.shuffle import copy_near
-from stormbench.corruptions.pixels import Pixels
 
 
 def gaussian_blur(image: Pixels, draws: Draws, *, sigma: float) -> Pixels:  # noqa: ARG001

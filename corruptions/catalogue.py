@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from stormbench.cells import Pixels
 from stormbench.corruptions import blur, digital, noise, weather
 from stormbench.corruptions.draws import Draws
-from stormbench.corruptions.pixels import Pixels, as_pixels
+from stormbench.corruptions.pixels import as_pixels
 from stormbench.errors import InputError, UnknownNameError
 from stormbench.registry import Registry
 

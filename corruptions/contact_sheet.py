@@ -6,8 +6,8 @@ from math import ceil
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.catalogue import CORRUPTIONS, SEVERITIES, corrupt
-from stormbench.corruptions.pixels import Pixels
 from stormbench.randomness import stream
 
 PAPER, INK, FAINT = (255, 255, 255), (20, 20, 20), (110, 110, 110)

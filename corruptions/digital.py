@@ -5,6 +5,7 @@
 
 import numpy as np
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.draws import Draws
 from stormbench.corruptions.kernels import mix
 from stormbench.corruptions.kernels.affine import affine_map, warp_affine
@@ -12,7 +13,6 @@ from stormbench.corruptions.kernels.bend import bend, smooth_reflected
 from stormbench.corruptions.kernels.box import resize_box
 from stormbench.corruptions.kernels.hsv import recolour
 from stormbench.corruptions.kernels.jpeg import jpeg_round_trip
-from stormbench.corruptions.pixels import Pixels
 
 
 def contrast(image: Pixels, draws: Draws, *, factor: float) -> Pixels:  # noqa: ARG001

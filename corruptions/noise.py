@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.draws import Draws
 from stormbench.corruptions.kernels.alias import (
     Laws,
@@ -23,7 +24,7 @@ from stormbench.corruptions.kernels.alias import (
     salt_and_pepper,
     shares,
 )
-from stormbench.corruptions.pixels import Pixels, quantise
+from stormbench.corruptions.pixels import quantise
 
 PIECE = 1 << 15
 LEVELS = np.arange(256)

@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stormbench.cells import Pixels
 from stormbench.errors import InputError
-
-Pixels = NDArray[np.uint8]
 
 SMALLEST_SIDE = 16
 

@@ -10,8 +10,8 @@ from types import MappingProxyType
 
 import numpy as np
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.opencv import cv2
-from stormbench.corruptions.pixels import Pixels
 from stormbench.errors import MissingDependencyError
 
 FOLDER_VARIABLE = "STORMBENCH_FROST"

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.catalogue import CORRUPTIONS, corrupt
-from stormbench.corruptions.pixels import Pixels
 from stormbench.errors import InputError
 from stormbench.randomness import stream
 

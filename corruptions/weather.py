@@ -8,6 +8,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.draws import Draws
 from stormbench.corruptions.kernels import mix, motion
 from stormbench.corruptions.kernels.gaussian import half_weights, nearest, smooth_field
@@ -15,7 +16,6 @@ from stormbench.corruptions.kernels.hsv import recolour
 from stormbench.corruptions.kernels.plasma import plasma
 from stormbench.corruptions.kernels.zoom import enlarge, kept
 from stormbench.corruptions.opencv import cv2, one_thread
-from stormbench.corruptions.pixels import Pixels
 from stormbench.corruptions.textures import DIGESTS, frost_texture
 
 WATER = (np.array([175, 238, 238]) / 255.0).astype(np.float32)
@@ -34,7 +34,7 @@ def snow(
     sigma: float,
     image_weight: float,
 ) -> Pixels:
-    """Blurred flakes, and the same flakes turned by 180 degrees, over a whitened image.
+    """Blurred flakes, and the same flakes rotated by 180 degrees, over a whitened image.
 
     L = N(mean, deviation**2), magnified by ``zoom``, nothing below ``threshold``, quantised, motion-blurred at an
     angle in -135 .. -45 degrees; y = w x + (1 - w) max(x, 1.5 grey(x) + 0.5); the result is y + L + rot180(L).

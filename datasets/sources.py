@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from stormbench.datasets.arrays import open_npy_pair, open_npz
-from stormbench.datasets.cifar import find_cifar, open_cifar
-from stormbench.datasets.digits import open_digits
-from stormbench.datasets.folder import open_folder
 from stormbench.datasets.images import ImageSet
+from stormbench.datasets.readers.arrays import open_npy_pair, open_npz
+from stormbench.datasets.readers.cifar import find_cifar, open_cifar
+from stormbench.datasets.readers.digits import open_digits
+from stormbench.datasets.readers.folder import open_folder
 from stormbench.errors import DataError
 from stormbench.registry import Registry
 

@@ -6,16 +6,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.random import Generator
-from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import nn
 
 from stormbench.benchmarks.demo.networks import architecture
+from stormbench.cells import Pixels
 from stormbench.corruptions import corrupt
 from stormbench.datasets import open_images
 
-Pixels = NDArray[np.uint8]
 EPOCHS = 40
+
+
 BATCH = 64
 
 

@@ -3,8 +3,8 @@
 from stormbench.benchmarks.leaderboard.boards import Board, Row, build_boards
 from stormbench.benchmarks.leaderboard.columns import Column, Figure
 from stormbench.benchmarks.leaderboard.curves import Curve, is_curve, read_curve, read_curves
+from stormbench.benchmarks.leaderboard.entries import Run, find_baselines, read_run, read_runs
 from stormbench.benchmarks.leaderboard.ranks import Rank
-from stormbench.benchmarks.leaderboard.runs import Run, find_baselines, read_run, read_runs
 from stormbench.benchmarks.leaderboard.site import write_site
 from stormbench.benchmarks.leaderboard.texts import used_columns
 

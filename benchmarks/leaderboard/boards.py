@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from stormbench.benchmarks.leaderboard.columns import COLUMN, Figure, published_figure
+from stormbench.benchmarks.leaderboard.entries import Run
 from stormbench.benchmarks.leaderboard.ranks import Rank, beaten_by_intervals, places, surely_beaten
-from stormbench.benchmarks.leaderboard.runs import Run
 from stormbench.benchmarks.results.names import short_name
 from stormbench.benchmarks.results.plain_text import shown
-from stormbench.benchmarks.results.verification import Verification, read_verification
+from stormbench.benchmarks.results.verifications import Verification, read_verification
 from stormbench.metrics.baselines import PublishedRow, published_rows
 
 # A board is ranked by the first of these that its runs have.

@@ -12,9 +12,9 @@ from stormbench.benchmarks.leaderboard.columns import COLUMN, Column, Figure
 from stormbench.benchmarks.leaderboard.curves import CURVE_COLUMNS, Curve
 from stormbench.benchmarks.leaderboard.labels import place_labels
 from stormbench.benchmarks.results.plain_text import shown
-from stormbench.benchmarks.summary import Estimate
-from stormbench.benchmarks.tradeoff.schema import Point
-from stormbench.defenses.adversary.verdict import Verdict
+from stormbench.benchmarks.results.tradeoffs import Point
+from stormbench.defenses.robustness.verdict import Verdict
+from stormbench.metrics.estimates import Estimate
 
 Values = list[dict[str, Any]]
 CleanErrors = Mapping[tuple[str, str], Figure]

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from stormbench.benchmarks.summary import Estimate
 from stormbench.metrics.baselines import PublishedRow
+from stormbench.metrics.estimates import Estimate
 
 
 class Figure(NamedTuple):

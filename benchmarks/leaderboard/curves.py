@@ -4,25 +4,19 @@ A trade-off file holds counts that were taken from ordinary results. Where those
 against them.
 """
 
-import re
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from stormbench.benchmarks.analysis.tradeoff import _agrees, _impossible, by_width
 from stormbench.benchmarks.leaderboard.columns import COLUMN, Figure
-from stormbench.benchmarks.results.adversarial import AdversarialRecord
 from stormbench.benchmarks.results.documents import kind_of
 from stormbench.benchmarks.results.plain_text import shown
-from stormbench.benchmarks.results.schema import CLEAN, Result, read_outcomes, read_result
-from stormbench.benchmarks.summary import Estimate
-from stormbench.benchmarks.tradeoff.schema import KIND, Point, Share, Tradeoff, read_tradeoff
-from stormbench.benchmarks.tradeoff.summary import by_width
-from stormbench.defenses.adversary.plan import Role
+from stormbench.benchmarks.results.tradeoffs import KIND, Point, Share, Tradeoff, read_tradeoff
 from stormbench.errors import ResultError
+from stormbench.metrics.estimates import Estimate
 
 _SHOWN_TEXT = 2000
-_MOST_POINTS = 100
 
 
 @dataclass(frozen=True)
@@ -142,87 +136,6 @@ def read_curve(path: Path) -> Curve:
     if doubt := _impossible(found, points):
         raise ResultError(f"{path} is refused: {doubt}")
     return Curve(path, found, sum(_agrees(path, found, point) for point in points))
-
-
-def _impossible(found: Tradeoff, points: Sequence[Point]) -> str | None:
-    """What cannot be in a trade-off that agrees with itself, or None."""
-    if len(points) > _MOST_POINTS or len(found.transfers) > _MOST_POINTS**2:
-        return f"it has {len(points)} points and {len(found.transfers)} transfers; a curve has fewer"
-    if any(point.attacks.keys() != points[0].attacks.keys() for point in points):
-        return "its points were not attacked alike"
-    if any(right > point.robust.images for point in points for right in point.attacks.values()):
-        return "an attack leaves more right answers than images"
-    pairs = [(each.width, each.made_at, each.tested_at) for each in found.transfers]
-    squares: dict[float, set[float]] = defaultdict(set)
-    for width, *lambdas in pairs:
-        squares[width].update(lambdas)
-    if len(set(pairs)) < len(pairs) or len(pairs) != sum(len(lambdas) ** 2 for lambdas in squares.values()):
-        return "its transfers are not every pair of some lambdas, once"
-    return None
-
-
-def results_of(path: Path, tradeoff: Tradeoff, point: Point) -> list[Path]:
-    """Where the results of a point lie, as far as they are there: in the folder that bears the curve's name."""
-    if not all(map(_is_plain, (tradeoff.name, *point.results))):
-        return []
-    return [place for name in point.results if (place := path.parent / tradeoff.name / name).is_file()]
-
-
-def _is_plain(name: str) -> bool:
-    """Whether a stranger's name of a file leads nowhere else."""
-    return name not in (".", "..") and bool(re.fullmatch(r"[\w=,.@ +-]{1,200}", name, re.ASCII))
-
-
-def _agrees(path: Path, tradeoff: Tradeoff, point: Point) -> bool:
-    places = results_of(path, tradeoff, point)
-    if len(places) < len(point.results) or not places:
-        return False
-    results = [(place, read_result(place)) for place in places]
-    for place, result in results:
-        read_outcomes(place, result)
-    if doubt := _departure(tradeoff, point, [result for _, result in results]):
-        raise ResultError(f"{path} and {places[0]} disagree: {doubt}")
-    return True
-
-
-def _departure(tradeoff: Tradeoff, point: Point, results: Sequence[Result]) -> str | None:
-    """What a point says that its results do not, or None."""
-    scored = next((result for result in results if result.adversarial is None), None)
-    record = next((result.adversarial for result in results if result.adversarial), None)
-    if scored is None or record is None:
-        return "a point is made of a score and an attack"
-    threat = (record.norm, record.eps, record.budget)
-    expected = {
-        "model": (point.model, {result.model.source for result in results} == {point.model}),
-        "images": (tradeoff.fingerprint, scored.data.fingerprint == tradeoff.fingerprint),
-        "attack": (tradeoff.budget, threat == (tradeoff.norm, tradeoff.eps, tradeoff.budget)),
-        "clean accuracy": (point.clean, _clean(scored) == point.clean),
-        "robust accuracy": (point.robust, _robust(record) == point.robust),
-        "accuracies under each attack": (point.attacks, _by_attack(record) == point.attacks),
-        "corrupted images": (point.corrupted, _corrupted(scored) == point.corrupted),
-    }
-    wrong = [f"the {what} {shown(str(said), longest=80)}" for what, (said, holds) in expected.items() if not holds]
-    return f"{wrong[0]} of lambda {point.lam:g} at width {point.width:g}" if wrong else None
-
-
-def _clean(result: Result) -> Share | None:
-    cell = result.cell(CLEAN, 0)
-    return Share(count=cell.images - cell.wrong, images=cell.images) if cell else None
-
-
-def _robust(record: AdversarialRecord) -> Share:
-    return Share(count=record.correct.adaptive, images=record.images)
-
-
-def _by_attack(record: AdversarialRecord) -> dict[str, int]:
-    return {row.attack: row.correct for row in record.rows if row.role == Role.ADAPTIVE}
-
-
-def _corrupted(result: Result) -> Share | None:
-    cells = [cell for cell in result.cells if cell.corruption != CLEAN]
-    if not cells:
-        return None
-    return Share(count=sum(cell.wrong for cell in cells), images=sum(cell.images for cell in cells))
 
 
 def percent(share: Share | None) -> Figure | None:

@@ -6,8 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stormbench.benchmarks.resampling import Sampled
-from stormbench.benchmarks.summary import Estimate
+from stormbench.metrics.estimates import Estimate, Sampled
 
 # Share of the resamples in which one model must be ahead: the two-sided 95 % interval of the difference excludes 0.
 _SURE = 0.975

@@ -17,18 +17,12 @@ from stormbench.benchmarks.leaderboard.boards import Board, Row
 from stormbench.benchmarks.leaderboard.charts import Chart, board_charts, clean_errors, curve_chart
 from stormbench.benchmarks.leaderboard.curves import CURVE_COLUMNS, Curve
 from stormbench.benchmarks.leaderboard.libraries import datatables, vega_embed
-from stormbench.benchmarks.leaderboard.texts import (
-    all_rows,
-    as_csv,
-    as_latex,
-    as_markdown,
-    curves_as_csv,
-    used_columns,
-)
+from stormbench.benchmarks.leaderboard.texts import all_rows, as_csv, as_latex, as_markdown, curves_as_csv, used_columns
+from stormbench.benchmarks.results.images import Result
 from stormbench.benchmarks.results.plain_text import shown
-from stormbench.benchmarks.results.schema import DefenseRecord, Result
-from stormbench.benchmarks.sequences.results import SequenceResult
-from stormbench.files import write_whole
+from stormbench.benchmarks.results.sequences import SequenceResult
+from stormbench.benchmarks.results.settings import DefenseRecord
+from stormbench.files import atomic_write
 
 _SHOWN_TEXT = 2000  # characters of a preprocessing or a list of versions; the result file has all of it
 
@@ -65,8 +59,8 @@ def write_site(boards: Sequence[Board], folder: Path, curves: Sequence[Curve] = 
         **({"tradeoffs.csv": curves_as_csv(curves)} if curves else {}),
     }
     for name, text in texts.items():
-        write_whole(folder / name, text.encode())
-    write_whole(folder / "index.html", page.encode())
+        atomic_write(folder / name, text.encode())
+    atomic_write(folder / "index.html", page.encode())
     return folder / "index.html"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from stormbench.benchmarks.models.preprocessing import Preprocessing
+from stormbench.datasets.preprocessing import Preprocessing
 from stormbench.errors import ModelError, UnknownNameError
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from torch import nn
 
-from stormbench.benchmarks.models.checkpoints import StateDict, classes_of
-from stormbench.benchmarks.models.preprocessing import Preprocessing
+from stormbench.datasets.preprocessing import Preprocessing
 from stormbench.errors import ModelError, UnknownNameError
 from stormbench.torchvision_guard import import_timm, import_torchvision
+from stormbench.weights import StateDict, classes_of
 
 IMAGENET_CLASSES = 1000
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stormbench.benchmarks.results.adversarial import AdversarialRecord, CorrectRecord
-from stormbench.defenses.adversary.plan import Role
-from stormbench.defenses.adversary.verdict import Figures, judge_figures
+from stormbench.benchmarks.results.attacks import AdversarialRecord, CorrectRecord
+from stormbench.defenses.robustness.budgets import Role
+from stormbench.defenses.robustness.verdict import Figures, judge_figures
 
 Right = NDArray[np.bool_]
 # The attacks that the headline figure joins, image by image; controls are not among them.

@@ -3,7 +3,7 @@
 from pathlib import PurePosixPath
 
 from stormbench.benchmarks.results.plain_text import shown
-from stormbench.benchmarks.results.schema import Settings
+from stormbench.benchmarks.results.settings import Settings
 
 
 def model_name(result: Settings) -> str:

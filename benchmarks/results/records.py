@@ -5,8 +5,14 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 Text = Annotated[str, Field(max_length=4096)]
+
+
 Digest = Annotated[str, Field(pattern=r"^([0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})$")]
+
+
 Count = Annotated[int, Field(ge=0, le=2**31)]
+
+
 PositiveCount = Annotated[int, Field(ge=1, le=2**31)]
 
 

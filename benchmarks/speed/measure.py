@@ -18,9 +18,9 @@ import skimage.data
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
+from stormbench.cells import Pixels
 from stormbench.corruptions import CORRUPTIONS, corrupt
 from stormbench.corruptions.opencv import one_thread
-from stormbench.corruptions.pixels import Pixels
 from stormbench.datasets.geometry import Geometry
 from stormbench.errors import InputError, MissingDependencyError
 from stormbench.randomness import stream

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from stormbench.benchmarks.leaderboard import build_boards, read_runs, write_site
-from stormbench.benchmarks.models.preprocessing import Preprocessing
-from stormbench.benchmarks.results.outcomes import Outcomes
-from stormbench.benchmarks.results.schema import CLEAN, DataRecord, ModelRecord, Settings, SuiteRecord, write_result
-from stormbench.benchmarks.suites import SUITES
+from stormbench.benchmarks.results.images import Outcomes, write_result
+from stormbench.benchmarks.results.settings import DataRecord, ModelRecord, Settings, SuiteRecord
+from stormbench.benchmarks.suites.corruptions import SUITES
+from stormbench.cells import CLEAN
+from stormbench.datasets.preprocessing import Preprocessing
 
 _CLASSES = 10
 _SORTED_BY = ("mCE", "Mean", "Clean", "Model", "mCE", "Clean", "Rank")

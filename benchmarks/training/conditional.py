@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from stormbench.benchmarks.survey import survey
-from stormbench.benchmarks.training.pictures import loader
+from stormbench.benchmarks.training.loader import loader
 from stormbench.datasets import Geometry, ImageSet, match_classes
+from stormbench.datasets.inspection import inspect_images
 from stormbench.defenses.oat.card import Card, read_card, write_checkpoint
 from stormbench.defenses.oat.machine import Machine, Precision, on_machine
 from stormbench.defenses.oat.model import ConditionalModel
@@ -92,7 +92,7 @@ def train_conditional(
     """
     if network.classes != len(images.classes):
         raise InputError(f"{images.name} has {len(images.classes)} classes, the network {network.classes}")
-    found = survey(images, workers=0)
+    found = inspect_images(images, workers=0)
     data = {
         "name": images.name,
         "images": len(images),

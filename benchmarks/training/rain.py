@@ -4,8 +4,8 @@ from pathlib import Path
 
 import torch
 
-from stormbench.benchmarks.models.loading import Model
-from stormbench.benchmarks.training.pictures import loader
+from stormbench.benchmarks.models.model import Model
+from stormbench.benchmarks.training.loader import loader
 from stormbench.datasets import Geometry, ImageSet, match_classes
 from stormbench.defenses.rain.defense import RAIN
 from stormbench.defenses.rain.enhancers import UpsamplerName, load_enhancer

@@ -42,11 +42,11 @@ def attack(
     interpolation: options.Interpolation = None,
 ) -> None:
     """Attacks MODEL with all that the budget allows, and says what is left; a second try continues."""
+    from stormbench.benchmarks.evaluation.attack import attack as run
     from stormbench.benchmarks.models.loading import load_model
-    from stormbench.benchmarks.robust_accuracy import attack as run
-    from stormbench.benchmarks.suites import SUITES
-    from stormbench.cli.attack_table import print_attack
+    from stormbench.benchmarks.suites.corruptions import SUITES
     from stormbench.cli.progress import progress
+    from stormbench.cli.tables.attacks import print_attack
 
     geometry: dict[str, Any] = {"resize": resize, "crop": crop, "interpolation": interpolation}
     loaded = load_model(model, mean=options.three_fractions(mean), std=options.three_fractions(std), **geometry)

@@ -11,11 +11,10 @@ def baseline(
     out: Annotated[Path, typer.Option("-o", "--out", help="Where the baseline goes, a .json file.")],
 ) -> None:
     """Turns a run into a baseline file, to be kept and passed as --baseline."""
+    from stormbench.benchmarks.analysis.baselines import as_baseline, as_sequence_baseline
     from stormbench.benchmarks.results.documents import is_sequence_result
-    from stormbench.benchmarks.results.schema import read_result
-    from stormbench.benchmarks.sequences.results import read_sequence_result
-    from stormbench.benchmarks.sequences.summary import as_sequence_baseline
-    from stormbench.benchmarks.summary import as_baseline
+    from stormbench.benchmarks.results.images import read_result
+    from stormbench.benchmarks.results.sequences import read_sequence_result
     from stormbench.metrics.baselines import write_baseline
 
     of_sequences = is_sequence_result(result)

@@ -13,9 +13,9 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Says which model is better, by how much and how surely, image by image."""
-    from stormbench.benchmarks.compare import compare as run
+    from stormbench.benchmarks.analysis.compare import compare as run
     from stormbench.benchmarks.leaderboard import find_baselines
-    from stormbench.cli.comparison_tables import print_comparison
+    from stormbench.cli.tables.comparisons import print_comparison
 
     (found,) = find_baselines([baseline]).values() if baseline else [None]
     comparisons = run(results, baseline=found)

@@ -14,16 +14,16 @@ def demo(
     workers: options.Workers = options.DEFAULT_WORKERS,
 ) -> None:
     """Scores two small networks on handwritten digits, compares them, and attacks one behind RAIN."""
+    from stormbench.benchmarks.analysis.image_summary import summarise
     from stormbench.benchmarks.demo.networks import NETWORKS
+    from stormbench.benchmarks.evaluation.attack import attack
+    from stormbench.benchmarks.evaluation.evaluate import score
     from stormbench.benchmarks.leaderboard import build_boards, read_run
     from stormbench.benchmarks.models.loading import load_model
-    from stormbench.benchmarks.robust_accuracy import attack
-    from stormbench.benchmarks.scoring import score
-    from stormbench.benchmarks.summary import summarise
-    from stormbench.cli.attack_table import print_story
-    from stormbench.cli.board_tables import print_boards
     from stormbench.cli.progress import progress
-    from stormbench.cli.tables import print_run
+    from stormbench.cli.tables.attacks import print_story
+    from stormbench.cli.tables.boards import print_boards
+    from stormbench.cli.tables.images import print_run
 
     with TemporaryDirectory() as scratch:
         runs = []

@@ -31,9 +31,9 @@ def generate(
     ] = None,
 ) -> None:
     """Writes the corrupted images, or the sequences, of SOURCE to OUT; a second try continues an interrupted one."""
-    from stormbench.benchmarks.generating import generate as run
-    from stormbench.benchmarks.sequences.suites import SEQUENCE_SUITES
-    from stormbench.benchmarks.suites import SUITES
+    from stormbench.benchmarks.generation.generate import generate as run
+    from stormbench.benchmarks.suites.corruptions import SUITES
+    from stormbench.benchmarks.suites.sequences import SEQUENCE_SUITES
     from stormbench.cli import sequences
     from stormbench.cli.progress import progress
 

@@ -33,8 +33,8 @@ def show(
 ) -> None:
     """Prints all results of a folder as one table, or writes them as a page, CSV, Markdown and LaTeX."""
     from stormbench.benchmarks.leaderboard import build_boards, find_baselines, read_curves, read_runs, write_site
-    from stormbench.cli.board_tables import print_boards
-    from stormbench.cli.tradeoff_table import print_tradeoff
+    from stormbench.cli.tables.boards import print_boards
+    from stormbench.cli.tables.tradeoffs import print_tradeoff
 
     boards = build_boards(read_runs(results, find_baselines(baseline or [])), published=published)
     curves = read_curves(results)
@@ -53,9 +53,9 @@ def add(
 ) -> None:
     """Checks somebody's RESULT or trade-off in full, recomputes every figure, and files it."""
     from stormbench.benchmarks.leaderboard import build_boards, is_curve
-    from stormbench.benchmarks.submissions import add_curve, add_result
-    from stormbench.cli.board_tables import print_boards
-    from stormbench.cli.tradeoff_table import print_tradeoff
+    from stormbench.benchmarks.leaderboard.submissions import add_curve, add_result
+    from stormbench.cli.tables.boards import print_boards
+    from stormbench.cli.tables.tradeoffs import print_tradeoff
 
     if is_curve(result):
         curve = add_curve(result, out)

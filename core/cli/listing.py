@@ -24,8 +24,8 @@ def _perturbations() -> Rows:
 
 
 def _suites() -> Rows:
-    from stormbench.benchmarks.sequences.suites import SEQUENCE_SUITES
-    from stormbench.benchmarks.suites import SUITES
+    from stormbench.benchmarks.suites.corruptions import SUITES
+    from stormbench.benchmarks.suites.sequences import SEQUENCE_SUITES
 
     for suites in (SUITES, SEQUENCE_SUITES):
         yield from ((suite.name, suite.summary) for suite in suites.values())
@@ -38,13 +38,13 @@ def _defenses() -> Rows:
 
 
 def _attacks() -> Rows:
-    from stormbench.defenses.adversary import ATTACKS
+    from stormbench.defenses.attacks import ATTACKS
 
     return ((attack.name, attack.summary) for attack in ATTACKS.values())
 
 
 def _budgets() -> Rows:
-    from stormbench.defenses.adversary import BUDGETS
+    from stormbench.defenses.robustness import BUDGETS
 
     return ((budget.name, budget.summary) for budget in BUDGETS.values())
 

@@ -58,7 +58,7 @@ def numbers(text: str) -> tuple[float, ...]:
 
 def workers(engine: Engine, scheduler: str | None, processes: int) -> Any:
     """Who does the work: processes of this machine, or the workers of a cluster."""
-    from stormbench.parallel import Dask
+    from stormbench.execution.parallel import Dask
 
     if (engine is Engine.dask) != (scheduler is not None):
         raise typer.BadParameter("--engine dask and --scheduler ADDRESS go together", param_hint="--engine")

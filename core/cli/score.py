@@ -34,14 +34,15 @@ def score(
     interpolation: options.Interpolation = None,
 ) -> None:
     """Scores MODEL and prints its table; a second try continues an interrupted one."""
+    from stormbench.benchmarks.analysis.baselines import find_baseline, suite_baseline
+    from stormbench.benchmarks.analysis.image_summary import summarise
+    from stormbench.benchmarks.evaluation.evaluate import score as run
     from stormbench.benchmarks.models.loading import load_model
-    from stormbench.benchmarks.scoring import score as run
-    from stormbench.benchmarks.sequences.suites import SEQUENCE_SUITES
-    from stormbench.benchmarks.suites import SUITES
-    from stormbench.benchmarks.summary import find_baseline, suite_baseline, summarise
+    from stormbench.benchmarks.suites.corruptions import SUITES
+    from stormbench.benchmarks.suites.sequences import SEQUENCE_SUITES
     from stormbench.cli import sequences
     from stormbench.cli.progress import progress
-    from stormbench.cli.tables import print_run
+    from stormbench.cli.tables.images import print_run
 
     cells = options.names(corruptions), options.integers(severities)
     geometry: dict[str, Any] = {"resize": resize, "crop": crop, "interpolation": interpolation}

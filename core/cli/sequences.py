@@ -7,13 +7,13 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from stormbench.benchmarks.sequences.suites import SequenceSuite
-    from stormbench.benchmarks.sequences.summary import SequenceSummary
+    from stormbench.benchmarks.analysis.sequence_summary import SequenceSummary
+    from stormbench.benchmarks.suites.sequences import SequenceSuite
 
 
 def resized(suite: str, *, crop: int | None, **geometry: Any) -> "SequenceSuite":
     """The suite on images that are resized as the options say."""
-    from stormbench.benchmarks.sequences.suites import SEQUENCE_SUITES
+    from stormbench.benchmarks.suites.sequences import SEQUENCE_SUITES
     from stormbench.errors import InputError
 
     if crop is not None:
@@ -23,8 +23,9 @@ def resized(suite: str, *, crop: int | None, **geometry: Any) -> "SequenceSuite"
 
 def score(model: Any, data: str, suite: Any, baseline: str | None, **options: Any) -> None:
     """Scores a model and prints its table."""
-    from stormbench.benchmarks.sequences.scoring import score_sequences
-    from stormbench.benchmarks.sequences.summary import find_sequence_baseline, summarise_sequences
+    from stormbench.benchmarks.analysis.baselines import find_sequence_baseline
+    from stormbench.benchmarks.analysis.sequence_summary import summarise_sequences
+    from stormbench.benchmarks.evaluation.evaluate_sequences import score_sequences
     from stormbench.cli.progress import progress
 
     normaliser = find_sequence_baseline(baseline) if baseline else None

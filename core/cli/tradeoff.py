@@ -34,12 +34,13 @@ def tradeoff(
     device: options.Device = "cpu",
 ) -> None:
     """Scores and attacks CHECKPOINT at every lambda and width, and prints one table; a second try continues."""
-    from stormbench.benchmarks.suites import SUITES
-    from stormbench.benchmarks.tradeoff.measure import tradeoff as run
-    from stormbench.benchmarks.tradeoff.points import Plan, find_budget
-    from stormbench.cli.tradeoff_table import print_tradeoff
+    from stormbench.benchmarks.experiments.points import Plan
+    from stormbench.benchmarks.experiments.tradeoff import tradeoff as run
+    from stormbench.benchmarks.suites.corruptions import SUITES
+    from stormbench.cli.tables.tradeoffs import print_tradeoff
     from stormbench.datasets import open_images
-    from stormbench.defenses.adversary import Ball
+    from stormbench.defenses.attacks import Ball
+    from stormbench.defenses.robustness.budgets import find_budget
 
     plan = Plan(
         images=open_images(data),

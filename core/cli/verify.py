@@ -8,7 +8,7 @@ import typer
 from stormbench.cli import options
 
 if TYPE_CHECKING:
-    from stormbench.datasets.checking import Findings
+    from stormbench.datasets.on_disk.checking import Findings
 
 _NAMED_AT_MOST = 100
 
@@ -40,8 +40,8 @@ def verify(
 
 
 def _verify_result(path: Path, model: str, data: str, sample: float, **options: Any) -> None:
-    from stormbench.benchmarks.results.verification import write_verification
-    from stormbench.benchmarks.verification import verify as run
+    from stormbench.benchmarks.evaluation.verify import verify as run
+    from stormbench.benchmarks.results.verifications import write_verification
     from stormbench.cli.progress import progress
     from stormbench.errors import ResultError
 
@@ -55,7 +55,7 @@ def _verify_result(path: Path, model: str, data: str, sample: float, **options: 
 
 
 def _verify_set(root: Path, sample: float, seed: int | None, repair: bool, source: str | None, workers: int) -> None:
-    from stormbench.benchmarks.mending import repair_set, verify_set
+    from stormbench.benchmarks.generation.repair import repair_set, verify_set
     from stormbench.cli.progress import progress
     from stormbench.errors import DataError
 

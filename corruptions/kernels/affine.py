@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.kernels.compiled import compiled, inlined
 from stormbench.corruptions.kernels.lanes import fill_unit_values, load, spread, store
-from stormbench.corruptions.pixels import Pixels
 
 Points = NDArray[np.float32]
 

@@ -5,10 +5,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.kernels.compiled import compiled, inlined
 from stormbench.corruptions.kernels.gaussian import half_weights, reflected, smooth_field
 from stormbench.corruptions.kernels.lanes import load, narrowed, spread, store, truncated, widened
-from stormbench.corruptions.pixels import Pixels
 
 LONG = 24
 """From this radius on, a Gaussian filter is cheaper through the cosine transform."""

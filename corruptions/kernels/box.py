@@ -9,8 +9,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.kernels.compiled import compiled
-from stormbench.corruptions.pixels import Pixels
 
 PRECISION = 22
 """Bits of Pillow's fixed-point weights."""

@@ -10,11 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.kernels.compiled import UNIT, compiled, inlined
 from stormbench.corruptions.kernels.estimates import doubtful, in_doubt
 from stormbench.corruptions.kernels.flat import settle_flat
 from stormbench.corruptions.opencv import cv2
-from stormbench.corruptions.pixels import Pixels, quantise
+from stormbench.corruptions.pixels import quantise
 
 EQUAL = 1e-6
 """Weights that differ by less (in proportion) are taken as one: OpenCV's symmetry ends before the last bit."""

@@ -6,8 +6,8 @@ On them nearly every estimate is in doubt, because the sum is a whole grey level
 import numpy as np
 from numpy.typing import NDArray
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.kernels.compiled import compiled
-from stormbench.corruptions.pixels import Pixels
 
 MANY = 16
 """With more values in doubt for each row, it is worth to look for areas of one colour."""

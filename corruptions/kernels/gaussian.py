@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.kernels.compiled import UNIT, compiled, inlined, to_byte
 from stormbench.corruptions.kernels.estimates import doubtful, in_doubt
 from stormbench.corruptions.kernels.mix import thinned
-from stormbench.corruptions.pixels import Pixels
 
 Field = NDArray[np.float64]
 Indices = NDArray[np.int64]

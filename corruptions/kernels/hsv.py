@@ -8,8 +8,8 @@ v t p, q v p, p v t, p q v, t p v, v p q.
 
 import numpy as np
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.kernels.compiled import UNIT, compiled
-from stormbench.corruptions.pixels import Pixels
 
 
 def recolour(image: Pixels, value_shift: float, saturation_factor: float, saturation_shift: float) -> Pixels:

@@ -7,10 +7,11 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.kernels.compiled import compiled
 from stormbench.corruptions.kernels.lanes import load, store
 from stormbench.corruptions.kernels.roundtrip import round_trip
-from stormbench.corruptions.pixels import Pixels, as_compiled
+from stormbench.corruptions.pixels import as_compiled
 
 NARROWEST = 5
 """In images with fewer columns libjpeg does not blend the chroma of neighbours."""

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.kernels.compiled import UNIT, UNIT32, compiled, inlined, to_byte
-from stormbench.corruptions.pixels import Pixels
 
 RED, GREEN, BLUE = np.float32(0.299), np.float32(0.587), np.float32(0.114)
 
@@ -106,7 +106,7 @@ def _fused(a, b, c):  # type: ignore[no-untyped-def]
 def _snow(image, flakes, weight, rest, out):  # type: ignore[no-untyped-def]
     height, width = flakes.shape
     x, white = np.empty(3 * width, np.float32), np.empty(3 * width, np.float32)
-    flake, turned = np.empty(3 * width), np.empty(3 * width)
+    flake, rotated = np.empty(3 * width), np.empty(3 * width)
     for row in range(height):
         line = image[row]
         for i in range(x.size):
@@ -118,10 +118,10 @@ def _snow(image, flakes, weight, rest, out):  # type: ignore[no-untyped-def]
             here, there = UNIT[flakes[row, column]], UNIT[flakes[height - 1 - row, width - 1 - column]]
             white[i], white[i + 1], white[i + 2] = grey, grey, grey
             flake[i], flake[i + 1], flake[i + 2] = here, here, here
-            turned[i], turned[i + 1], turned[i + 2] = there, there, there
+            rotated[i], rotated[i + 1], rotated[i + 2] = there, there, there
         for i in range(x.size):
             whitened = weight * x[i] + rest * max(x[i], white[i])
-            out[row, i] = to_byte((np.float64(whitened) + flake[i]) + turned[i])
+            out[row, i] = to_byte((np.float64(whitened) + flake[i]) + rotated[i])
 
 
 def contrast(image: Pixels, factor: float) -> Pixels:

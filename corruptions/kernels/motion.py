@@ -5,9 +5,9 @@ from math import ceil, cos, hypot, pi, radians, sin, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.kernels.compiled import compiled
 from stormbench.corruptions.kernels.estimates import doubtful, in_doubt
-from stormbench.corruptions.pixels import Pixels
 
 
 def trail(

@@ -11,10 +11,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.kernels.compiled import compiled, inlined
 from stormbench.corruptions.kernels.dct import LANES, there_and_back
 from stormbench.corruptions.kernels.ycc import copy, to_pixels, to_planes
-from stormbench.corruptions.pixels import Pixels, as_compiled
+from stormbench.corruptions.pixels import as_compiled
 
 LUMA = np.array(
     [16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51,

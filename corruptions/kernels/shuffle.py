@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.kernels.compiled import compiled
-from stormbench.corruptions.pixels import Pixels
 
 
 def copy_near(image: Pixels, pairs: NDArray[np.uint8], reach: int, repeats: int) -> None:

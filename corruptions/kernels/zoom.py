@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.kernels.compiled import UNIT32, compiled, inlined
 from stormbench.corruptions.kernels.estimates import doubtful, in_doubt
 from stormbench.corruptions.kernels.lanes import fill_unit_values, load, spread, store
-from stormbench.corruptions.pixels import Pixels
 
 BAND = 32
 """Rows that are finished before the next are begun: their sums stay in the processor's cache."""

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.draws import Draws
 from stormbench.corruptions.kernels import motion
 from stormbench.corruptions.kernels.compiled import UNIT32, compiled
 from stormbench.corruptions.kernels.gaussian import half_weights, nearest, smooth_field
 from stormbench.corruptions.perturbations.sampling import affine, affine_map
 from stormbench.corruptions.perturbations.view import View
-from stormbench.corruptions.pixels import Pixels, quantise
+from stormbench.corruptions.pixels import quantise
 
 
 def motion_blur(

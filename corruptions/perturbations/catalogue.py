@@ -10,11 +10,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.catalogue import SCALES, scale_of
 from stormbench.corruptions.draws import Draws
 from stormbench.corruptions.perturbations import blur, geometry, noise, weather
 from stormbench.corruptions.perturbations.view import View, blurred_before_resize, view_of
-from stormbench.corruptions.pixels import Pixels, as_pixels
+from stormbench.corruptions.pixels import as_pixels
 from stormbench.errors import InputError, UnknownNameError
 from stormbench.registry import Registry
 

@@ -9,10 +9,10 @@ from types import MappingProxyType
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.perturbations.video import encode
-from stormbench.corruptions.pixels import Pixels
 from stormbench.errors import InputError
-from stormbench.files import write_whole
+from stormbench.files import atomic_write
 
 GAP, TITLE = 4, 30
 PAPER, INK = (255, 255, 255), (20, 20, 20)
@@ -61,7 +61,7 @@ def save_film(frames: Sequence[Pixels], path: Path, *, title: str = "") -> None:
     """
     if path.suffix.lower() not in WRITERS:
         raise InputError(f"{path} names no format for a sequence; end it with {', '.join(WRITERS)}")
-    write_whole(path, WRITERS[path.suffix.lower()](frames, title))
+    atomic_write(path, WRITERS[path.suffix.lower()](frames, title))
 
 
 def _gif(frames: Sequence[Pixels], title: str) -> bytes:  # noqa: ARG001

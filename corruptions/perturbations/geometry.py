@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.draws import Draws
 from stormbench.corruptions.perturbations.sampling import affine, affine_map, perspective, tilt_map
 from stormbench.corruptions.perturbations.view import View
-from stormbench.corruptions.pixels import Pixels
 
 
 def translate(view: View, draws: Draws, *, frames: int, still: int) -> Iterator[Pixels]:  # noqa: ARG001
@@ -37,7 +37,7 @@ def rotate(view: View, draws: Draws, *, frames: int, still: int, degrees: float)
         view: what is shown.
         draws: unused.
         frames: length of the sequence.
-        still: the frame that is not turned.
+        still: the frame that is not rotated.
         degrees: clockwise, per frame.
     """
     height, width = view.whole.shape[:2]
@@ -46,13 +46,13 @@ def rotate(view: View, draws: Draws, *, frames: int, still: int, degrees: float)
 
 
 def tilt(view: View, draws: Draws, *, frames: int, still: int, degrees: float) -> Iterator[Pixels]:  # noqa: ARG001
-    """The plane of the image, turned about its horizontal and its vertical axis at once.
+    """The plane of the image, rotated about its horizontal and its vertical axis at once.
 
     Args:
         view: what is shown.
         draws: unused.
         frames: length of the sequence.
-        still: the frame that is not turned (but lies a little farther off than the original).
+        still: the frame that is not rotated (but lies a little farther off than the original).
         degrees: about both axes, per frame.
     """
     height, width = view.whole.shape[:2]

@@ -6,10 +6,10 @@ So frames are compared with the first, and not with their neighbours: two draws 
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from stormbench.cells import Pixels
 from stormbench.corruptions import noise
 from stormbench.corruptions.draws import Draws
 from stormbench.corruptions.perturbations.view import View
-from stormbench.corruptions.pixels import Pixels
 
 
 def gaussian_noise(view: View, draws: Draws, *, frames: int, sigma: float) -> Iterator[Pixels]:

@@ -5,9 +5,9 @@ from math import cos, radians, sin
 import numpy as np
 from numpy.typing import NDArray
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.kernels.compiled import compiled
 from stormbench.corruptions.perturbations.view import View
-from stormbench.corruptions.pixels import Pixels
 
 Affine = tuple[float, float, float, float, float, float]
 Matrix = NDArray[np.float64]
@@ -63,7 +63,7 @@ def _affine(image, matrix, top, left, out):  # type: ignore[no-untyped-def]
 
 
 def tilt_map(width: int, height: int, degrees: float) -> Matrix:
-    """The plane of the image turned about both of its axes and seen from a distance of its diagonal.
+    """The plane of the image rotated about both of its axes and seen from a distance of its diagonal.
 
     The image lies at depth 1 behind the turning point, so that even 0 degrees shrink it a little.
 

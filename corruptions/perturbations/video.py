@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from stormbench.corruptions.pixels import Pixels
+from stormbench.cells import Pixels
 from stormbench.errors import DataError, MissingDependencyError
 
 PIXEL_FORMAT = "yuv444p"

@@ -6,8 +6,8 @@ from functools import cached_property
 import numpy as np
 from PIL import Image
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.catalogue import SCALES
-from stormbench.corruptions.pixels import Pixels
 from stormbench.errors import InputError
 
 INCEPTION_FRACTION = 0.875

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from stormbench.cells import Pixels
 from stormbench.corruptions.draws import Draws
 from stormbench.corruptions.kernels import motion
 from stormbench.corruptions.kernels.compiled import UNIT, compiled, to_byte
@@ -12,7 +13,7 @@ from stormbench.corruptions.kernels.hsv import recolour
 from stormbench.corruptions.kernels.zoom import magnify
 from stormbench.corruptions.opencv import cv2
 from stormbench.corruptions.perturbations.view import View
-from stormbench.corruptions.pixels import Pixels, quantise
+from stormbench.corruptions.pixels import quantise
 from stormbench.corruptions.weather import WATER, drops
 
 
@@ -61,14 +62,14 @@ def snow(
 
 @compiled
 def _fall(ground, flakes):  # type: ignore[no-untyped-def]
-    """The ground, the flakes, and the flakes turned by 180 degrees."""
+    """The ground, the flakes, and the flakes rotated by 180 degrees."""
     height, width, channels = ground.shape
     snowed = np.empty(ground.shape, np.uint8)
     for i in range(height):
         for j in range(width):
-            here, turned = UNIT[flakes[i, j]], UNIT[flakes[height - 1 - i, width - 1 - j]]
+            here, rotated = UNIT[flakes[i, j]], UNIT[flakes[height - 1 - i, width - 1 - j]]
             for k in range(channels):
-                snowed[i, j, k] = to_byte((ground[i, j, k] + here) + turned)
+                snowed[i, j, k] = to_byte((ground[i, j, k] + here) + rotated)
     return snowed
 
 

@@ -16,7 +16,7 @@ from stormbench.defenses.oat.model import ConditionalModel
 from stormbench.defenses.oat.recipe import Recipe
 from stormbench.defenses.oat.spec import NetworkSpec
 from stormbench.errors import InputError, ModelError
-from stormbench.files import write_whole
+from stormbench.files import atomic_write
 
 FORMAT = 1
 _KEY = "stormbench conditional model"
@@ -57,7 +57,7 @@ def write_checkpoint(
     state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     card = Card(model.spec, recipe, data, versions, history, digest_of(state))
     content = json.dumps({"format": FORMAT} | asdict(card))
-    write_whole(path, save(state, metadata={_KEY: content}), durable=True)
+    atomic_write(path, save(state, metadata={_KEY: content}), durable=True)
     return card
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stormbench.defenses.adversary.ball import Ball
+from stormbench.defenses.attacks.ball import Ball
 from stormbench.defenses.oat.model import ConditionalModel
 from stormbench.defenses.oat.recipe import Recipe
 

@@ -65,7 +65,7 @@ class NetworkSpec:
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "NetworkSpec":
-        """Reads what ``dataclasses.asdict`` gave, after JSON turned its tuples into lists."""
+        """Reads what ``dataclasses.asdict`` gave, after JSON rotated its tuples into lists."""
         fields: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
         }

@@ -19,7 +19,7 @@ from stormbench.defenses.oat.objective import Batch, Objective, Outcome
 from stormbench.defenses.oat.recipe import Recipe
 from stormbench.defenses.oat.sampling import sample_lambdas
 from stormbench.errors import InputError, ModelError, SettingsChangedError
-from stormbench.files import write_whole
+from stormbench.files import atomic_write
 
 Load = Callable[[Tensor], tuple[Tensor, Tensor]]
 Report = Callable[["Progress"], None]
@@ -177,7 +177,7 @@ class _Run:
         }
         buffer = io.BytesIO()
         torch.save(state, buffer)
-        write_whole(self.checkpoint, buffer.getvalue(), durable=True)
+        atomic_write(self.checkpoint, buffer.getvalue(), durable=True)
 
     def restore(self) -> None:
         """Takes up the checkpoint if there is one."""

@@ -2,14 +2,12 @@
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from stormbench.cells import Pixels
 from stormbench.defenses.base import Defense
 from stormbench.defenses.preprocessing.pixels import followable
 from stormbench.errors import InputError
-
-Pixels = NDArray[np.uint8]
 
 _SMALL = 64  # up to this side, tiles of an eighth would hold too few pixels for a histogram
 

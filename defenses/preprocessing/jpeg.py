@@ -3,15 +3,13 @@
 import io
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from stormbench.cells import Pixels
 from stormbench.defenses.base import Defense
 from stormbench.defenses.preprocessing.pixels import followable
 from stormbench.errors import InputError
-
-Pixels = NDArray[np.uint8]
 
 
 class JPEG(Defense):

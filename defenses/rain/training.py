@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from stormbench.defenses.rain.defense import RAIN
 from stormbench.errors import InputError, ModelError, SettingsChangedError
-from stormbench.files import write_whole
+from stormbench.files import atomic_write
 
 Load = Callable[[Tensor], tuple[Tensor, Tensor]]
 Report = Callable[["Step"], None]
@@ -205,7 +205,7 @@ class _Run:
         }
         buffer = io.BytesIO()
         torch.save(state, buffer)
-        write_whole(self.checkpoint, buffer.getvalue(), durable=True)
+        atomic_write(self.checkpoint, buffer.getvalue(), durable=True)
 
     def restore(self) -> int:
         """Reads the checkpoint if there is one, and returns how many epochs it had done."""

@@ -10,7 +10,7 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
 from stormbench.errors import ModelError
-from stormbench.files import write_whole
+from stormbench.files import atomic_write
 
 Weights = Mapping[str, Tensor]
 Network = TypeVar("Network", bound=nn.Module)
@@ -73,4 +73,4 @@ def fill(network: Network, weights: Weights, path: Path) -> Network:
 def write_weights(network: nn.Module, path: Path) -> None:
     """Writes a network's weights as ``.safetensors``, whole or not at all."""
     weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    write_whole(path, to_safetensors(weights), durable=True)
+    atomic_write(path, to_safetensors(weights), durable=True)

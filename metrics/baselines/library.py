@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from stormbench.errors import InputError, UnknownNameError
-from stormbench.files import write_whole
+from stormbench.files import atomic_write
 from stormbench.registry import Registry
 
 _SHIPPED = ("alexnet",)
@@ -109,7 +109,7 @@ def write_baseline(baseline: Baseline, path: Path) -> None:
     """
     if path.suffix != ".json":
         raise InputError(f"baselines are written as .json files, not {path.name}")
-    write_whole(path, (baseline.model_dump_json(indent=1, exclude_unset=True) + "\n").encode())
+    atomic_write(path, (baseline.model_dump_json(indent=1, exclude_unset=True) + "\n").encode())
 
 
 def published_rows() -> list[PublishedRow]:

@@ -10,18 +10,20 @@ import numpy as np
 import pytest
 import torch
 
-from stormbench.benchmarks.results.adversarial import AdversarialRecord, AttackRecord, CorrectRecord
+from stormbench.benchmarks.leaderboard.submissions import add_result
+from stormbench.benchmarks.results.arrays import arrays_from
 from stormbench.benchmarks.results.attack_outcomes import ATTACK_ARRAYS, AttackOutcomes, recounted, verdict_of
+from stormbench.benchmarks.results.attacks import AdversarialRecord, AttackRecord, CorrectRecord
 from stormbench.benchmarks.results.documents import seal_of
-from stormbench.benchmarks.results.outcomes import OUTCOME_ARRAYS, arrays_from
-from stormbench.benchmarks.results.schema import read_attack, read_result
-from stormbench.benchmarks.shards import npz
-from stormbench.benchmarks.submissions import add_result
-from stormbench.defenses.adversary import BUDGETS, Ball
-from stormbench.defenses.adversary.evaluation import Evaluation, Subject, evaluate, passes_of
-from stormbench.defenses.adversary.plan import Row
-from stormbench.defenses.adversary.rows import Judged
+from stormbench.benchmarks.results.images import OUTCOME_ARRAYS, read_attack, read_result
+from stormbench.defenses.attacks import Ball
+from stormbench.defenses.robustness import BUDGETS
+from stormbench.defenses.robustness.budgets import Row
+from stormbench.defenses.robustness.robust_accuracy import Evaluation, evaluate
+from stormbench.defenses.robustness.rows import Judged
+from stormbench.defenses.robustness.schedule import Subject, passes_of
 from stormbench.errors import ResultError
+from stormbench.files import npz
 
 WriteRun = Callable[..., Path]
 Document = dict[str, Any]

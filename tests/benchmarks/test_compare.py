@@ -8,16 +8,21 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from stormbench.benchmarks.compare import compare, conclusion
-from stormbench.benchmarks.differences import Difference
-from stormbench.benchmarks.paired import holm, mcnemar
-from stormbench.benchmarks.resampling import Resampled
-from stormbench.benchmarks.results.schema import CLEAN, SuiteRecord, read_outcomes, read_result
-from stormbench.benchmarks.summary import Estimate, sampled_figures, suite_baseline, summarise
+from stormbench.benchmarks.analysis.baselines import suite_baseline
+from stormbench.benchmarks.analysis.compare import compare, conclusion
+from stormbench.benchmarks.analysis.comparison import Difference
+from stormbench.benchmarks.analysis.figures import sampled_figures
+from stormbench.benchmarks.analysis.image_summary import summarise
+from stormbench.benchmarks.analysis.resampling import Resampled
+from stormbench.benchmarks.results.images import read_outcomes, read_result
+from stormbench.benchmarks.results.settings import SuiteRecord
+from stormbench.cells import CLEAN
 from stormbench.errors import InputError, ResultError
 from stormbench.metrics import TEST_CORRUPTIONS, corruption_error, mean_corruption_error, relative_mean_corruption_error
 from stormbench.metrics.baselines import load_baseline
+from stormbench.metrics.estimates import Estimate
 from stormbench.metrics.intervals import resampled_means
+from stormbench.metrics.significance import holm, mcnemar
 
 WriteRun = Callable[..., Path]
 ALEXNET = load_baseline("alexnet")
@@ -158,7 +163,7 @@ def test_resampled_figures_follow_the_metrics_formulas(write_run: WriteRun) -> N
 def test_resamples_are_the_bootstrap_of_the_metrics(
     write_run: WriteRun, monkeypatch: pytest.MonkeyPatch, kept: int
 ) -> None:
-    monkeypatch.setattr("stormbench.benchmarks.resampling._KEPT_DRAWS", kept)
+    monkeypatch.setattr("stormbench.metrics.estimates._KEPT_DRAWS", kept)
     path = write_run()
     result = read_result(path)
     outcomes = read_outcomes(path, result)

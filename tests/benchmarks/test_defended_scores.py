@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from stormbench.benchmarks import load_model
-from stormbench.benchmarks.results.schema import DefenseRecord, read_result
-from stormbench.benchmarks.robust_accuracy import attack
-from stormbench.benchmarks.scoring import score
-from stormbench.benchmarks.suites import SUITES
+from stormbench.benchmarks.evaluation.attack import attack
+from stormbench.benchmarks.evaluation.evaluate import score
+from stormbench.benchmarks.results.images import read_result
+from stormbench.benchmarks.results.settings import DefenseRecord
+from stormbench.benchmarks.suites.corruptions import SUITES
 from stormbench.defenses import DEFENSES
-from stormbench.defenses.adversary import Budget
+from stormbench.defenses.robustness import Budget
 from stormbench.metrics.intervals import wilson
 
 RUNS = 16

@@ -12,13 +12,13 @@ import pytest
 from PIL import Image
 
 from stormbench.benchmarks import load_model, score
-from stormbench.benchmarks.generating import generate
-from stormbench.benchmarks.mending import repair_set, verify_set
-from stormbench.benchmarks.models.loading import Model
-from stormbench.benchmarks.suites import SUITES
-from stormbench.datasets.manifest import Entry, list_path, read_manifest
-from stormbench.datasets.provenance import SOURCE
-from stormbench.datasets.tars import read_tarred_image
+from stormbench.benchmarks.generation.generate import generate
+from stormbench.benchmarks.generation.repair import repair_set, verify_set
+from stormbench.benchmarks.models.model import Model
+from stormbench.benchmarks.suites.corruptions import SUITES
+from stormbench.datasets.on_disk.manifest import Entry, list_path, read_manifest
+from stormbench.datasets.on_disk.provenance import SOURCE
+from stormbench.datasets.on_disk.tar_reader import read_tarred_image
 from stormbench.errors import BrokenImageError, DataError, InputError, SettingsChangedError
 
 LOSSY = SUITES["imagenet64-c"].narrowed(["gaussian_noise", "contrast"], [2, 5])
@@ -48,7 +48,7 @@ def test_every_format_scores_as_on_the_fly(plain: Model, tmp_path: Path, suite, 
 def test_what_is_wrong_is_found_and_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suite, name: str) -> None:
     """A flipped bit, a missing file, an extra one and a damaged list; the repair restores the exact bytes."""
     root = tmp_path / "set"
-    monkeypatch.setattr("stormbench.datasets.export.tars.IMAGES_A_TAR", 16)
+    monkeypatch.setattr("stormbench.datasets.on_disk.layouts.IMAGES_A_TAR", 16)
     generate("digits", root, suite, limit=LIMIT, format=name)
     before = files_in(root)
     assert verify_set(root).sound
@@ -121,7 +121,7 @@ print(json.dumps([(image.shape, label, about) for image, label, about in samples
 
 
 def test_webdataset_reads_its_tars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stormbench.datasets.export.tars.IMAGES_A_TAR", 16)
+    monkeypatch.setattr("stormbench.datasets.on_disk.layouts.IMAGES_A_TAR", 16)
     generate("digits", tmp_path, LOSSY, limit=LIMIT, format="webdataset")
     shards = sorted(map(str, (tmp_path / "contrast/5").iterdir()))
     assert len(shards) == 3

@@ -14,18 +14,18 @@ import skimage.data
 from PIL import Image
 
 from stormbench.benchmarks import load_model, score
-from stormbench.benchmarks.generating import generate
-from stormbench.benchmarks.models.loading import Model
-from stormbench.benchmarks.results.schema import Result
-from stormbench.benchmarks.shards import Journal
-from stormbench.benchmarks.suites import SUITES, Suite
+from stormbench.benchmarks.generation.generate import generate
+from stormbench.benchmarks.models.model import Model
+from stormbench.benchmarks.results.images import Result
+from stormbench.benchmarks.suites.corruptions import SUITES, Suite
 from stormbench.corruptions import corrupt
 from stormbench.datasets import Geometry, open_images
-from stormbench.datasets.corrupted import jpeg_round_trip
-from stormbench.datasets.folder import FolderImages
-from stormbench.datasets.manifest import read_list, read_manifest
-from stormbench.datasets.provenance import SOURCE
+from stormbench.datasets.on_disk.manifest import read_list, read_manifest
+from stormbench.datasets.on_disk.provenance import SOURCE
+from stormbench.datasets.on_the_fly import jpeg_round_trip
+from stormbench.datasets.readers.folder import FolderImages
 from stormbench.errors import BrokenImageError, DataError, SettingsChangedError, UnknownNameError
+from stormbench.execution.journal import Journal
 from stormbench.randomness import stream
 
 FEW = ["gaussian_noise", "brightness"]
@@ -314,8 +314,8 @@ def test_scoring_what_was_written_equals_scoring_on_the_fly(plain: Model, tmp_pa
 
 def test_trees_of_every_kind_of_file_read_back(source: Path, plain: Model, tmp_path: Path) -> None:
     """Classes are five, the demo's network knows ten: read through the images, not through a model."""
-    from stormbench.datasets.corrupted import OnTheFly
-    from stormbench.datasets.released import open_released
+    from stormbench.datasets.on_disk.image_reader import open_released
+    from stormbench.datasets.on_the_fly import OnTheFly
 
     cells = [("gaussian_noise", 2), ("contrast", 4)]
     generate(source, tmp_path / "set", SMALL_JPEG, corruptions=["gaussian_noise", "contrast"], severities=[2, 4])
@@ -349,7 +349,7 @@ def test_a_set_of_other_images_or_another_suite_is_refused(
     released = {"out": tmp_path, "limit": 10, "released": tmp_path / "set"}
     with pytest.raises(DataError, match=r"lacks brightness/1/0/0\.JPEG"):
         score(plain, "digits:train", suite, **released)
-    monkeypatch.setattr("stormbench.datasets.digits.Digits.open", lambda _: np.zeros((1797, 32, 32), np.uint8))
+    monkeypatch.setattr("stormbench.datasets.readers.digits.Digits.open", lambda _: np.zeros((1797, 32, 32), np.uint8))
     with pytest.raises(DataError, match="fingerprint"):
         score(plain, "digits", suite, **released)
     monkeypatch.undo()

@@ -16,10 +16,11 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from stormbench.benchmarks.models.loading import _LOADERS, Model, load_model
-from stormbench.benchmarks.models.preprocessing import Preprocessing
+from stormbench.benchmarks.models.loading import _LOADERS, load_model
+from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.models.sources import MODEL_SOURCES, split_spec
 from stormbench.datasets import Geometry, ImageSet, match_classes, open_images
+from stormbench.datasets.preprocessing import Preprocessing
 from stormbench.errors import InputError, ModelError, StormbenchError, UnknownNameError
 from stormbench.torchvision_guard import import_torchvision
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from stormbench.benchmarks import load_model
-from stormbench.benchmarks.models.loading import Model
-from stormbench.benchmarks.results.adversarial import AdversarialRecord
-from stormbench.benchmarks.results.schema import read_outcomes, read_result
-from stormbench.benchmarks.robust_accuracy import attack
-from stormbench.benchmarks.scoring import score
-from stormbench.benchmarks.summary import summarise
-from stormbench.defenses.adversary import Budget
+from stormbench.benchmarks.analysis.image_summary import summarise
+from stormbench.benchmarks.evaluation.attack import attack
+from stormbench.benchmarks.evaluation.evaluate import score
+from stormbench.benchmarks.models.model import Model
+from stormbench.benchmarks.results.attacks import AdversarialRecord
+from stormbench.benchmarks.results.images import read_outcomes, read_result
+from stormbench.defenses.robustness import Budget
 from stormbench.errors import InputError, ResultError, SettingsChangedError, UnknownNameError
 
 PLAIN = "python:stormbench.benchmarks.demo.networks:plain"

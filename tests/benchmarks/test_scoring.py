@@ -8,14 +8,14 @@ from PIL import Image
 from torch import Tensor, nn
 
 from stormbench.benchmarks import load_model, score
-from stormbench.benchmarks.models.loading import Model
-from stormbench.benchmarks.models.preprocessing import Preprocessing
-from stormbench.benchmarks.results.schema import Result, read_outcomes
-from stormbench.benchmarks.shards import Journal
-from stormbench.benchmarks.suites import SUITES
+from stormbench.benchmarks.models.model import Model
+from stormbench.benchmarks.results.images import Result, read_outcomes
+from stormbench.benchmarks.suites.corruptions import SUITES
 from stormbench.corruptions import corrupt
 from stormbench.datasets import open_images
+from stormbench.datasets.preprocessing import Preprocessing
 from stormbench.errors import DataError, InputError, ModelError, ResultError, SettingsChangedError, UnknownNameError
+from stormbench.execution.journal import Journal
 from stormbench.randomness import stream
 
 PLAIN = "python:stormbench.benchmarks.demo.networks:plain"

@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from stormbench.benchmarks.leaderboard.submissions import add_result
+from stormbench.benchmarks.results.arrays import arrays_from
 from stormbench.benchmarks.results.documents import seal_of
-from stormbench.benchmarks.results.outcomes import OUTCOME_ARRAYS, Outcomes, arrays_from
-from stormbench.benchmarks.results.schema import read_outcomes, read_result
-from stormbench.benchmarks.shards import npz
-from stormbench.benchmarks.submissions import add_result
+from stormbench.benchmarks.results.images import OUTCOME_ARRAYS, Outcomes, read_outcomes, read_result
 from stormbench.errors import ResultError
+from stormbench.files import npz
 
 WriteRun = Callable[..., Path]
 Document = dict[str, Any]
@@ -171,7 +171,7 @@ def test_outcomes_that_cannot_be(submitted: Path, tmp_path: Path, what: str) -> 
 
 
 def test_a_bomb_is_not_unpacked(submitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stormbench.benchmarks.results.outcomes.MAXIMAL_BYTES", 10_000)
+    monkeypatch.setattr("stormbench.benchmarks.results.arrays.MAXIMAL_BYTES", 10_000)
     assert "unpacks to" in refused(submitted, tmp_path / "board")
 
 

@@ -9,25 +9,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stormbench.benchmarks.generating import generate
+from stormbench.benchmarks.evaluation.evaluate import score
+from stormbench.benchmarks.evaluation.evaluate_sequences import score_sequences
+from stormbench.benchmarks.evaluation.verify import verify
+from stormbench.benchmarks.generation.generate import generate
 from stormbench.benchmarks.leaderboard import build_boards, read_runs
 from stormbench.benchmarks.leaderboard.site import render
+from stormbench.benchmarks.results.arrays import arrays_from
 from stormbench.benchmarks.results.documents import seal_of
-from stormbench.benchmarks.results.outcomes import OUTCOME_ARRAYS, Outcomes, arrays_from
-from stormbench.benchmarks.results.schema import Settings, count, read_result
-from stormbench.benchmarks.results.verification import read_verification, write_verification
-from stormbench.benchmarks.scoring import score
-from stormbench.benchmarks.sequences.results import (
-    read_sequence_outcomes,
-    read_sequence_result,
-    write_sequence_result,
-)
-from stormbench.benchmarks.sequences.scoring import score_sequences
-from stormbench.benchmarks.sequences.suites import SEQUENCE_SUITES
-from stormbench.benchmarks.shards import npz
-from stormbench.benchmarks.suites import SUITES
-from stormbench.benchmarks.verification import verify
+from stormbench.benchmarks.results.images import OUTCOME_ARRAYS, Outcomes, count, read_result
+from stormbench.benchmarks.results.sequences import read_sequence_outcomes, read_sequence_result, write_sequence_result
+from stormbench.benchmarks.results.settings import Settings
+from stormbench.benchmarks.results.verifications import read_verification, write_verification
+from stormbench.benchmarks.suites.corruptions import SUITES
+from stormbench.benchmarks.suites.sequences import SEQUENCE_SUITES
 from stormbench.errors import InputError, ResultError
+from stormbench.files import npz
 
 PLAIN = "python:stormbench.benchmarks.demo.networks:plain"
 NOISY = "python:stormbench.benchmarks.demo.networks:noisy"

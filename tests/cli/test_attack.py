@@ -9,9 +9,9 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from stormbench.benchmarks.robust_accuracy import attack
+from stormbench.benchmarks.evaluation.attack import attack
 from stormbench.cli import app
-from stormbench.cli.attack_table import print_story
+from stormbench.cli.tables.attacks import print_story
 from stormbench.defenses.rain.small import SmallEnhancer
 from stormbench.defenses.rain.weights import read_weights, write_weights
 from stormbench.errors import StormbenchError

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stormbench.benchmarks.scoring import score
-from stormbench.benchmarks.suites import SUITES
+from stormbench.benchmarks.evaluation.evaluate import score
+from stormbench.benchmarks.suites.corruptions import SUITES
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 NETWORK = "python:stormbench.benchmarks.demo.networks:"

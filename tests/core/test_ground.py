@@ -8,7 +8,7 @@ import pytest
 
 import stormbench
 from stormbench.errors import DataError, InputError, StormbenchError, UnknownNameError
-from stormbench.files import write_whole
+from stormbench.files import atomic_write
 from stormbench.randomness import stream
 from stormbench.registry import Registry
 
@@ -73,13 +73,13 @@ def test_streams_of_neighbours_are_not_correlated() -> None:
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "deep" / "file.bin"
-    write_whole(path, b"first")
+    atomic_write(path, b"first")
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        write_whole(path, b"second", durable=True)
+        atomic_write(path, b"second", durable=True)
     assert path.read_bytes() == b"first"
     assert list(path.parent.iterdir()) == [path]

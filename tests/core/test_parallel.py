@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import psutil
 import pytest
 
-from stormbench import parallel
 from stormbench.errors import InputError, WorkerDiedError
+from stormbench.execution import parallel
 
 
 @dataclass

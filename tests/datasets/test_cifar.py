@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from stormbench.datasets import match_classes, open_images
-from stormbench.datasets.cifar import read_plain_pickle
+from stormbench.datasets.readers.cifar import read_plain_pickle
 from stormbench.errors import DataError
 
 NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]

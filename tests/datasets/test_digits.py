@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stormbench.datasets import open_images
-from stormbench.datasets.digits import Digits
+from stormbench.datasets.readers.digits import Digits
 from stormbench.errors import DataError
 
 SHA256 = "bb72a09dcb2ae2a1b0982e3afd2dbfdacb70a8f0ecbc4e358dde826df0556987"

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from stormbench.datasets import match_classes, open_images
-from stormbench.datasets.imagenet import synsets
+from stormbench.datasets.classes import synsets
 from stormbench.errors import DataError
 
 

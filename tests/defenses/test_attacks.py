@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stormbench.defenses import defend
-from stormbench.defenses.adversary import ATTACKS, Ball, make_attack, run_attack
-from stormbench.defenses.adversary.apgd import checkpoints
-from stormbench.defenses.adversary.art import ToolboxAttack
-from stormbench.defenses.adversary.base import Attack
-from stormbench.defenses.adversary.bpda import BPDA, substituted
-from stormbench.defenses.adversary.expectation import expected_gradient
-from stormbench.defenses.adversary.losses import LOSSES
+from stormbench.defenses.attacks import ATTACKS, Ball, make_attack, run_attack
+from stormbench.defenses.attacks.apgd import checkpoints
+from stormbench.defenses.attacks.art import ToolboxAttack
+from stormbench.defenses.attacks.base import Attack
+from stormbench.defenses.attacks.bpda import BPDA, substituted
+from stormbench.defenses.attacks.expectation import expected_gradient
+from stormbench.defenses.attacks.losses import LOSSES
 from stormbench.defenses.base import RandomDefense, random_parts
 from stormbench.errors import InputError, MissingDependencyError, ModelError, UnknownNameError
 

@@ -8,22 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from stormbench.defenses import defend
-from stormbench.defenses.adversary import (
-    BUDGETS,
-    Ball,
-    Budget,
-    Role,
-    Row,
-    Verdict,
-    evaluation,
-    make_attack,
-    robust_accuracy,
-)
-from stormbench.defenses.adversary.evaluation import Subject, cost_of, evaluate, examine, fixed_rows, worst_of
-from stormbench.defenses.adversary.plan import doublings
-from stormbench.defenses.adversary.rows import Judged, Target, is_random, undefended_model
-from stormbench.defenses.adversary.verdict import Figures, judge_figures
+from stormbench.defenses.attacks import Ball, make_attack
 from stormbench.defenses.base import RandomDefense
+from stormbench.defenses.robustness import BUDGETS, Budget, Role, Row, Verdict, robust_accuracy
+from stormbench.defenses.robustness import robust_accuracy as evaluation
+from stormbench.defenses.robustness.budgets import doublings
+from stormbench.defenses.robustness.robust_accuracy import evaluate, examine, worst_of
+from stormbench.defenses.robustness.rows import Judged, Target, is_random, undefended_model
+from stormbench.defenses.robustness.schedule import Subject, cost_of, fixed_rows
+from stormbench.defenses.robustness.verdict import Figures, judge_figures
 from stormbench.errors import InputError, ModelError, UnknownNameError
 
 SMALL = Budget(

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from stormbench.defenses import defend
-from stormbench.defenses.adversary import Ball, Role, Verdict, make_attack, robust_accuracy, run_attack
-from stormbench.defenses.adversary.art import ToolboxAttack
+from stormbench.defenses.attacks import Ball, make_attack, run_attack
+from stormbench.defenses.attacks.art import ToolboxAttack
+from stormbench.defenses.robustness import Role, Verdict, robust_accuracy
 from stormbench.errors import InputError
 
 Cifar = tuple[Tensor, Tensor]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stormbench.defenses import defend
-from stormbench.defenses.adversary import Ball, make_attack, run_attack
+from stormbench.defenses.attacks import Ball, make_attack, run_attack
 from stormbench.defenses.preprocessing.clahe import CLAHE
 from stormbench.defenses.preprocessing.pixel_deflection import PixelDeflection
 from stormbench.defenses.preprocessing.resize_pad import ResizePad

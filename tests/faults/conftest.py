@@ -11,7 +11,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from stormbench.datasets.provenance import SOURCE
+from stormbench.datasets.on_disk.provenance import SOURCE
 
 Start = Callable[..., "subprocess.Popen[str]"]
 BytesOf = Callable[[Path], dict[str, bytes]]

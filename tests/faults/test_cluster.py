@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from stormbench import parallel
 from stormbench.errors import BrokenImageError
-from stormbench.parallel import Dask
+from stormbench.execution import parallel
+from stormbench.execution.parallel import Dask
 
 distributed = pytest.importorskip("distributed")
 

@@ -10,7 +10,7 @@ import numpy as np
 import psutil
 import pytest
 
-from stormbench.benchmarks.generating import generate
+from stormbench.benchmarks.generation.generate import generate
 from stormbench.errors import ResultError
 
 Start = Callable[..., "subprocess.Popen[str]"]

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from stormbench.benchmarks.generating import generate
-from stormbench.benchmarks.mending import verify_set
-from stormbench.benchmarks.suites import Suite
+from stormbench.benchmarks.generation.generate import generate
+from stormbench.benchmarks.generation.repair import verify_set
+from stormbench.benchmarks.suites.corruptions import Suite
 from stormbench.datasets import Geometry, open_images
-from stormbench.datasets.arrays import ArrayImages
+from stormbench.datasets.readers.arrays import ArrayImages
 from stormbench.errors import BrokenImageError, DataError, SettingsChangedError
 
 Start = Callable[..., "subprocess.Popen[str]"]

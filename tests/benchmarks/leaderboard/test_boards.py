@@ -11,17 +11,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stormbench.benchmarks.analysis.image_summary import summarise
 from stormbench.benchmarks.leaderboard import Board, build_boards, read_runs
+from stormbench.benchmarks.leaderboard.entries import result_files
 from stormbench.benchmarks.leaderboard.ranks import Rank, beaten_by_intervals, places, surely_beaten
-from stormbench.benchmarks.leaderboard.runs import result_files
 from stormbench.benchmarks.leaderboard.site import render
 from stormbench.benchmarks.leaderboard.texts import as_csv, as_latex, as_markdown
 from stormbench.benchmarks.results.documents import seal_of
-from stormbench.benchmarks.results.schema import read_result
-from stormbench.benchmarks.summary import Estimate, summarise
+from stormbench.benchmarks.results.images import read_result
 from stormbench.errors import MissingDependencyError, ResultError
 from stormbench.metrics import TEST_CORRUPTIONS, mean_corruption_error, wilson
 from stormbench.metrics.baselines import load_baseline, published_rows
+from stormbench.metrics.estimates import Estimate
 
 WriteRun = Callable[..., Path]
 ALEXNET = load_baseline("alexnet")

@@ -14,11 +14,12 @@ from stormbench.benchmarks.leaderboard import Board, Curve, build_boards, read_c
 from stormbench.benchmarks.leaderboard.charts import curve_chart
 from stormbench.benchmarks.leaderboard.curves import CURVE_COLUMNS
 from stormbench.benchmarks.leaderboard.site import render, write_site
+from stormbench.benchmarks.leaderboard.submissions import add_curve
 from stormbench.benchmarks.leaderboard.texts import as_latex, as_markdown, curves_as_csv
-from stormbench.benchmarks.results.schema import CLEAN, read_result
-from stormbench.benchmarks.submissions import add_curve
-from stormbench.benchmarks.tradeoff.schema import Point, Share, Tradeoff, Transfer, write_tradeoff
-from stormbench.cli.tradeoff_table import print_tradeoff
+from stormbench.benchmarks.results.images import read_result
+from stormbench.benchmarks.results.tradeoffs import Point, Share, Tradeoff, Transfer, write_tradeoff
+from stormbench.cells import CLEAN
+from stormbench.cli.tables.tradeoffs import print_tradeoff
 from stormbench.errors import ResultError
 from stormbench.metrics import wilson
 

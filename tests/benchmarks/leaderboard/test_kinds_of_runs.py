@@ -14,35 +14,37 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stormbench.benchmarks.compare import compare
-from stormbench.benchmarks.differences import ATTACKED
+from stormbench.benchmarks.analysis.compare import compare
+from stormbench.benchmarks.analysis.comparison import ATTACKED
+from stormbench.benchmarks.analysis.sequence_summary import summarise_sequences
+from stormbench.benchmarks.evaluation.evaluate_sequences import score_sequences
 from stormbench.benchmarks.leaderboard import Board, build_boards, find_baselines, read_runs
 from stormbench.benchmarks.leaderboard.charts import _styles as styles
 from stormbench.benchmarks.leaderboard.charts import board_charts, clean_errors
 from stormbench.benchmarks.leaderboard.columns import COLUMNS
 from stormbench.benchmarks.leaderboard.ranks import Rank
 from stormbench.benchmarks.leaderboard.site import render, write_site
+from stormbench.benchmarks.leaderboard.submissions import add_result
 from stormbench.benchmarks.leaderboard.texts import as_csv, as_latex, as_markdown
+from stormbench.benchmarks.results.arrays import arrays_from
 from stormbench.benchmarks.results.attack_outcomes import ATTACK_ARRAYS
 from stormbench.benchmarks.results.documents import seal_of
-from stormbench.benchmarks.results.outcomes import OUTCOME_ARRAYS, arrays_from
-from stormbench.benchmarks.results.schema import CLEAN, Settings
-from stormbench.benchmarks.sequences.results import (
+from stormbench.benchmarks.results.images import OUTCOME_ARRAYS
+from stormbench.benchmarks.results.sequences import (
     SequenceResult,
     read_sequence_outcomes,
     read_sequence_result,
     write_sequence_result,
 )
-from stormbench.benchmarks.sequences.scoring import score_sequences
-from stormbench.benchmarks.sequences.suites import SEQUENCE_SUITES
-from stormbench.benchmarks.sequences.summary import summarise_sequences
-from stormbench.benchmarks.shards import npz
-from stormbench.benchmarks.submissions import add_result
-from stormbench.benchmarks.summary import Estimate
-from stormbench.defenses.adversary.verdict import Verdict
+from stormbench.benchmarks.results.settings import Settings
+from stormbench.benchmarks.suites.sequences import SEQUENCE_SUITES
+from stormbench.cells import CLEAN
+from stormbench.defenses.robustness.verdict import Verdict
 from stormbench.errors import ResultError
+from stormbench.files import npz
 from stormbench.metrics import TEST_PERTURBATIONS, mean_flip_rate, mean_top5_distance, wilson
 from stormbench.metrics.baselines import Baseline, load_baseline, write_baseline
+from stormbench.metrics.estimates import Estimate
 
 WriteRun = Callable[..., Path]
 NETWORK = "python:stormbench.benchmarks.demo.networks:"

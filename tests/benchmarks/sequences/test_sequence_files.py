@@ -5,11 +5,11 @@ import pytest
 from PIL import Image
 
 from stormbench.benchmarks import load_model
-from stormbench.benchmarks.generating import generate
-from stormbench.benchmarks.mending import repair_set, verify_set
-from stormbench.benchmarks.models.loading import Model
-from stormbench.benchmarks.sequences.scoring import score_sequences
-from stormbench.benchmarks.sequences.suites import SEQUENCE_SUITES
+from stormbench.benchmarks.evaluation.evaluate_sequences import score_sequences
+from stormbench.benchmarks.generation.generate import generate
+from stormbench.benchmarks.generation.repair import repair_set, verify_set
+from stormbench.benchmarks.models.model import Model
+from stormbench.benchmarks.suites.sequences import SEQUENCE_SUITES
 from stormbench.corruptions.perturbations.video import decode
 from stormbench.datasets import open_images
 from stormbench.errors import DataError, SettingsChangedError

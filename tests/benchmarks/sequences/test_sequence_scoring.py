@@ -11,26 +11,19 @@ import pytest
 import torch
 
 from stormbench.benchmarks import load_model
-from stormbench.benchmarks.models.loading import Model
+from stormbench.benchmarks.analysis.baselines import as_sequence_baseline, find_sequence_baseline
+from stormbench.benchmarks.analysis.sequence_summary import summarise_sequences
+from stormbench.benchmarks.evaluation import sequence_task as scoring
+from stormbench.benchmarks.evaluation.evaluate_sequences import score_sequences
+from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.results.documents import is_sequence_result
-from stormbench.benchmarks.results.schema import read_result
-from stormbench.benchmarks.sequences import scoring
-from stormbench.benchmarks.sequences.results import (
-    SequenceResult,
-    read_sequence_outcomes,
-    read_sequence_result,
-)
-from stormbench.benchmarks.sequences.scoring import score_sequences
-from stormbench.benchmarks.sequences.suites import SEQUENCE_SUITES
-from stormbench.benchmarks.sequences.summary import (
-    as_sequence_baseline,
-    find_sequence_baseline,
-    summarise_sequences,
-)
-from stormbench.benchmarks.shards import Journal
+from stormbench.benchmarks.results.images import read_result
+from stormbench.benchmarks.results.sequences import SequenceResult, read_sequence_outcomes, read_sequence_result
+from stormbench.benchmarks.suites.sequences import SEQUENCE_SUITES
 from stormbench.corruptions.perturbations import PERTURBATIONS, perturb
 from stormbench.datasets import open_images
 from stormbench.errors import InputError, ResultError, SettingsChangedError, UnknownNameError
+from stormbench.execution.journal import Journal
 from stormbench.metrics import TEST_PERTURBATIONS, flip_probability, top5_distance
 from stormbench.metrics.baselines import write_baseline
 from stormbench.randomness import stream
@@ -264,13 +257,13 @@ def test_suites() -> None:
 def test_memory_holds_a_batch_and_not_a_sequence(plain: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Frames are made as the model takes them."""
     alive: list[int] = []
-    original = scoring.SequenceShard.logits
+    original = scoring.SequenceTask.logits
 
-    def counted(self: scoring.SequenceShard, frames: np.ndarray, cell: tuple[str, int]) -> np.ndarray:
+    def counted(self: scoring.SequenceTask, frames: np.ndarray, cell: tuple[str, int]) -> np.ndarray:
         alive.append(len(frames))
         return original(self, frames, cell)
 
-    monkeypatch.setattr(scoring.SequenceShard, "logits", counted)
+    monkeypatch.setattr(scoring.SequenceTask, "logits", counted)
     score_sequences(plain, "digits", FEW, out=tmp_path, limit=3, batch_size=20)
     assert max(alive) == 20
     assert sum(alive) == 3 * (31 + 21 + 16)

@@ -6,17 +6,18 @@ from typing import Any
 import pytest
 import torch
 
+from stormbench.benchmarks.analysis.tradeoff import by_width, gaps, rank_correlation
+from stormbench.benchmarks.experiments.points import Plan
+from stormbench.benchmarks.experiments.tradeoff import tradeoff
 from stormbench.benchmarks.models.loading import load_model
 from stormbench.benchmarks.results.names import short_name
-from stormbench.benchmarks.suites import SUITES
-from stormbench.benchmarks.tradeoff.measure import tradeoff
-from stormbench.benchmarks.tradeoff.points import Plan, find_budget
-from stormbench.benchmarks.tradeoff.schema import Point, Share, Tradeoff, is_tradeoff, read_tradeoff
-from stormbench.benchmarks.tradeoff.summary import by_width, gaps, rank_correlation
+from stormbench.benchmarks.results.tradeoffs import Point, Share, Tradeoff, is_tradeoff, read_tradeoff
+from stormbench.benchmarks.suites.corruptions import SUITES
 from stormbench.datasets import open_images
-from stormbench.defenses.adversary import Ball
+from stormbench.defenses.attacks import Ball
 from stormbench.defenses.oat import ConditionalModel, NetworkSpec, Recipe
 from stormbench.defenses.oat.card import write_checkpoint
+from stormbench.defenses.robustness.budgets import find_budget
 from stormbench.errors import InputError, ModelError, ResultError
 
 

@@ -241,7 +241,7 @@ def test_scale_starts_in_a_black_frame() -> None:
 
 @pytest.mark.parametrize(("scale", "step"), [("imagenet", 1.0), ("cifar", 0.75)])
 def test_tilt_is_a_plane_seen_in_perspective(photo: Photo, scale: str, step: float) -> None:
-    """Each output pixel's ray meets the turned plane; interpolated in floating point, so a level or two of slack."""
+    """Each output pixel's ray meets the rotated plane; interpolated in floating point, so a level or two of slack."""
     frame = photo(*SIZES[scale])
     frame = ndimage.gaussian_filter(frame, (2, 2, 0))
     height, width = frame.shape[:2]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stormbench.defenses.adversary import Ball, make_attack, run_attack
+from stormbench.defenses.attacks import Ball, make_attack, run_attack
 from stormbench.defenses.oat import ARCHITECTURES, ConditionalModel, LambdaEncoding, NetworkSpec
 from stormbench.defenses.oat.encodings import ENCODINGS
 from stormbench.errors import InputError, ModelError

@@ -1,0 +1,1 @@
+"""Computes figures, comparisons and tables from stored results."""

@@ -1,0 +1,92 @@
+"""Computes all figures of a run on images, with 95 % confidence intervals."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stormbench.benchmarks.analysis.figures import sampled_figures
+from stormbench.benchmarks.analysis.resampling import Resampled
+from stormbench.benchmarks.results.images import CellCounts, Result, read_outcomes
+from stormbench.cells import CLEAN, Cell
+from stormbench.metrics.baselines import Baseline
+from stormbench.metrics.estimates import Estimate, Sampled
+from stormbench.metrics.intervals import wilson
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All figures of one run.
+
+    Attributes:
+        result: the counts they come from.
+        errors: top-1 error of each cell, Wilson intervals.
+        mean_error: plain mean over all corrupted cells, bootstrap over images, as all below.
+        baseline: what CE and mCE are measured against.
+        corruption_errors: CE by corruption, where all five severities were run.
+        corruption_means: mean error by corruption over its severities, where all five were run.
+        severity_means: mean error by severity over all corruptions.
+        mce: mean corruption error over the fifteen.
+        relative_mce: relative mean corruption error.
+        notes: a sentence for each index that could not be computed.
+        samples: ``mean_error``, ``mce`` and ``relative_mce`` as observed, and then in each resample of the images. Runs
+            on the same images are resampled alike, so that their differences are paired.
+    """
+
+    result: Result
+    errors: dict[Cell, Estimate]
+    mean_error: Estimate | None
+    baseline: Baseline | None = None
+    corruption_errors: dict[str, Estimate] = field(default_factory=dict)
+    corruption_means: dict[str, Estimate] = field(default_factory=dict)
+    severity_means: dict[int, Estimate] = field(default_factory=dict)
+    mce: Estimate | None = None
+    relative_mce: Estimate | None = None
+    notes: tuple[str, ...] = ()
+    samples: Mapping[str, Sampled] = field(default_factory=dict)
+
+    @property
+    def clean(self) -> Estimate | None:
+        """Top-1 error on clean images."""
+        return self.errors.get((CLEAN, 0))
+
+    @property
+    def corruptions(self) -> list[str]:
+        """The corruptions that were run, in order."""
+        return list(dict.fromkeys(corruption for corruption, _ in self.errors if corruption != CLEAN))
+
+
+def summarise(path: Path, result: Result, baseline: Baseline | None, *, resamples: int = 1000) -> Summary:
+    """Computes every figure that the run's cells allow.
+
+    Args:
+        path: the result file; the outcomes beside it give the intervals.
+        result: what it holds.
+        baseline: what to normalise by; None for suites that report plain mean errors.
+        resamples: number of bootstrap resamples.
+
+    Raises:
+        ResultError: the outcomes are missing or do not fit the result.
+    """
+    run = Resampled.of(result, read_outcomes(path, result), resamples)
+    figures = sampled_figures(run, baseline)
+    indices = {name: Estimate.of(samples) for name, samples in figures.indices.items()}
+    return Summary(
+        result,
+        errors={(cell.corruption, cell.severity): _wilson(cell) for cell in result.cells},
+        mean_error=indices.get("mean_error"),
+        baseline=baseline,
+        corruption_errors={name: Estimate.of(samples) for name, samples in figures.corruptions.items()}
+        if baseline
+        else {},
+        corruption_means={name: Estimate.of(100 * run.mean_errors(name)) for name in run.complete},
+        severity_means={severity: Estimate.of(100 * run.severity_errors(severity)) for severity in run.severities},
+        mce=indices.get("mce"),
+        relative_mce=indices.get("relative_mce"),
+        notes=figures.notes,
+        samples=figures.indices,
+    )
+
+
+def _wilson(cell: CellCounts) -> Estimate:
+    low, high = wilson(cell.wrong, cell.images)
+    return Estimate(100 * cell.error, 100 * low, 100 * high)

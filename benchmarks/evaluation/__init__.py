@@ -1,0 +1,1 @@
+"""Runs models on suites, attacks them, and verifies stored results."""

@@ -1,0 +1,86 @@
+"""Scores one shard of images: decode once, make all cells, ask the model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stormbench.benchmarks.evaluation.inputs import Inputs
+from stormbench.benchmarks.evaluation.model_task import ModelTask
+from stormbench.benchmarks.evaluation.settings import released_name, suite_record
+from stormbench.benchmarks.results.images import Outcomes
+from stormbench.benchmarks.suites.corruptions import Suite
+from stormbench.cells import CLEAN, Cell, Pixels
+from stormbench.datasets.on_disk.image_reader import open_released
+from stormbench.datasets.on_the_fly import CellPixels, OnTheFly
+from stormbench.errors import DataError
+from stormbench.execution.journal import Journal
+from stormbench.execution.shards import Shard
+from stormbench.execution.timing import spent_on
+from stormbench.metrics.classification import predict, rank_of_label
+
+
+@dataclass
+class ImageTask(ModelTask):
+    """Decodes each image of a shard once, makes all its cells and asks the model; runs in a worker.
+
+    Attributes:
+        labels: each image's class in the model's index space.
+        pixels: where the pixels of a cell come from.
+        cells: what to score.
+    """
+
+    labels: NDArray[np.int64]
+    pixels: CellPixels
+    cells: Sequence[Cell]
+
+    def __call__(self, shard: Shard) -> dict[str, NDArray[Any]]:
+        """Returns ``prediction`` and ``rank``, both of shape ``(cells, images of the shard)``."""
+        indices = range(shard.start, shard.stop)
+        with spent_on("decode"):
+            clean = [self.pixels.clean(self.images.read(index)) for index in indices]
+        labels = self.labels[shard.start : shard.stop]
+        predictions, ranks = {}, {}
+        for cell in shard.rotated(self.cells):
+            self.reseed(cell, shard)
+            logits = self.logits(self._batch(clean, indices, cell), cell)
+            predictions[cell], ranks[cell] = predict(logits), rank_of_label(logits, labels)
+        return {
+            "prediction": np.stack([predictions[cell] for cell in self.cells]).astype(np.int32),
+            "rank": np.stack([ranks[cell] for cell in self.cells]).astype(np.uint16),
+        }
+
+    def _batch(self, clean: Sequence[Pixels], indices: range, cell: Cell) -> NDArray[np.uint8]:
+        batch = clean
+        if cell[0] != CLEAN:
+            keys = [self.images.keys[index] for index in indices]
+            batch = [self.pixels.corrupted(image, *cell, key) for image, key in zip(clean, keys, strict=True)]
+        if len({image.shape for image in batch}) > 1:
+            sizes = sorted({f"{image.shape[1]}x{image.shape[0]}" for image in batch})
+            raise DataError(
+                f"the images of {self.images.name} come in several sizes ({', '.join(sizes[:3])}, ...); "
+                "give --resize and --crop, or choose a suite that resizes"
+            )
+        return np.stack(batch)
+
+
+def _cell_pixels(suite: Suite, inputs: Inputs, seed: int, released: str | Path | None) -> tuple[CellPixels, str | None]:
+    """Where the cells come from, and what the result calls that."""
+    if released is None:
+        return OnTheFly(suite.geometry, suite.scale, suite.jpeg_quality, seed), None
+    root = Path(released)
+    pixels, manifest = open_released(root, inputs.sound, suite.geometry, suite.cells)
+    return pixels, released_name(root, manifest, suite_record(suite), inputs)
+
+
+def _gather(task: ImageTask, journal: Journal) -> Outcomes:
+    parts = [journal.read(index) for index in sorted(journal.finished())]
+    return Outcomes(
+        keys=np.array(task.images.keys, dtype=np.str_),
+        labels=task.labels,
+        prediction=np.concatenate([part["prediction"] for part in parts], axis=1),
+        rank=np.concatenate([part["rank"] for part in parts], axis=1),
+    )

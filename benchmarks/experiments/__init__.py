@@ -1,0 +1,1 @@
+"""Many runs that make one curve or table."""

@@ -1,0 +1,1 @@
+"""Writes, verifies and repairs corrupted sets on disk."""

@@ -1,0 +1,230 @@
+"""Result files of every kind, read and brought to one form that boards, tables and charts share."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from stormbench.benchmarks.analysis.baselines import find_baseline, find_sequence_baseline, suite_baseline
+from stormbench.benchmarks.analysis.contestants import pixel_settings
+from stormbench.benchmarks.analysis.image_summary import Summary, summarise
+from stormbench.benchmarks.analysis.sequence_summary import SequenceSummary, summarise_sequences
+from stormbench.benchmarks.leaderboard.columns import COLUMN, Figure
+from stormbench.benchmarks.results.attack_outcomes import ATTACKERS, AttackOutcomes
+from stormbench.benchmarks.results.documents import is_sequence_result, kind_of
+from stormbench.benchmarks.results.images import Result, read_attack, read_result
+from stormbench.benchmarks.results.sequences import SequenceResult, read_sequence_result
+from stormbench.benchmarks.results.tradeoffs import KIND
+from stormbench.cells import CLEAN
+from stormbench.errors import ResultError
+from stormbench.metrics.baselines import Baseline
+from stormbench.metrics.estimates import Estimate, Sampled, sampled_share
+from stormbench.metrics.intervals import wilson
+
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Every cell of a run as a table.
+
+    Attributes:
+        caption: what stands above it.
+        headings: of its columns, after that of the names.
+        rows: by the name of a corruption or perturbation one figure a column, or None.
+    """
+
+    caption: str
+    headings: list[str]
+    rows: dict[str, list[Figure | None]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One result.
+
+    Attributes:
+        path: the result file.
+        result: what it holds.
+        pixels: runs with equal ones can be ranked against each other.
+        figures: by the key of their column.
+        samples: of some of them, as observed and then in resamples that runs on the same pixels share.
+        cells: every cell.
+        by_name: the figure of each corruption or perturbation that a heat map shows.
+        by_name_title: what that figure is.
+        curve: mean error by severity.
+        verdict: of an adversarial evaluation, with its reason.
+        baseline: the name of what it is measured against; empty for plain means.
+        notes: what could not be computed, and why.
+    """
+
+    path: Path
+    result: Result | SequenceResult
+    pixels: str
+    figures: dict[str, Figure]
+    samples: Mapping[str, Sampled]
+    cells: Cells
+    by_name: dict[str, Estimate] = field(default_factory=dict)
+    by_name_title: str = ""
+    curve: dict[int, Estimate] = field(default_factory=dict)
+    verdict: str = ""
+    baseline: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def read_runs(folder: Path, baselines: Mapping[str, Baseline] | None = None) -> list[Run]:
+    """Reads all results in a folder and its sub-folders, checks them against their outcomes, and computes all figures.
+
+    Args:
+        folder: where the results are.
+        baselines: what to normalise by, by the name of the suite; by default the baseline that the suite has.
+
+    Raises:
+        ResultError: there is no result, or one of them is broken.
+    """
+    paths = result_files(folder)
+    if not paths:
+        raise ResultError(f"there is no result (*.json) in {folder}; `stormbench score ... -o {folder}` makes one")
+    with threadpool_limits(1):  # threads that wait for each other at every small product cost more than they bring
+        return [read_run(path, baselines or {}) for path in paths]
+
+
+def find_baselines(names: Sequence[str]) -> dict[str, Baseline]:
+    """Baselines by name, from files, or made of result files of any kind; by the suite that each belongs to.
+
+    Raises:
+        InputError: one of them is none of these.
+        ResultError: a result file is broken.
+    """
+    found = [find_sequence_baseline(name) if is_sequence_result(Path(name)) else find_baseline(name) for name in names]
+    return {baseline.suite: baseline for baseline in found}
+
+
+def result_files(folder: Path) -> list[Path]:
+    """The result files in a folder and its sub-folders, but not those of unfinished runs, and no trade-offs."""
+    found = folder.rglob("*.json")
+    finished = sorted(path for path in found if not any(parent.suffix == ".unfinished" for parent in path.parents))
+    return [path for path in finished if kind_of(path) != KIND]
+
+
+def read_run(path: Path, baselines: Mapping[str, Baseline]) -> Run:
+    """Reads one result of any kind.
+
+    Raises:
+        ResultError: it is broken.
+    """
+    if is_sequence_result(path):
+        return _of_sequences(path, read_sequence_result(path), baselines)
+    return _of_images(path, read_result(path), baselines)
+
+
+def _of_images(path: Path, result: Result, baselines: Mapping[str, Baseline]) -> Run:
+    baseline = baselines.get(result.suite.name) or suite_baseline(result.suite.name)
+    summary = summarise(path, result, baseline, resamples=RESAMPLES)
+    normalised = bool(summary.corruption_errors)
+    attacked = read_attack(path, result)
+    against = "AlexNet's" if baseline and baseline.name == "alexnet" else "the baseline's"
+    return Run(
+        path,
+        result,
+        pixels=repr((pixel_settings(result), sorted(summary.errors), _adversary(result))),
+        figures=_figures(_image_figures(summary)),
+        samples=dict(summary.samples) | _robust_samples(result, attacked),
+        cells=_image_cells(summary),
+        by_name=summary.corruption_errors or summary.corruption_means,
+        by_name_title=f"CE: the errors at the five severities over {against}, in percent"
+        if normalised
+        else "The mean error over the five severities, in percent",
+        curve=summary.severity_means,
+        baseline=baseline.name if baseline and normalised else "",
+        verdict=f"{result.adversarial.verdict}: {result.adversarial.reason}" if result.adversarial else "",
+        notes=summary.notes if any(name != CLEAN for name, _ in summary.errors) else (),
+    )
+
+
+def _robust_samples(result: Result, attacked: AttackOutcomes | None) -> dict[str, Sampled]:
+    found = attacked.under(result.adversarial, *ATTACKERS) if attacked and result.adversarial else None
+    return {"robust_accuracy": sampled_share(found[0], RESAMPLES)} if found else {}
+
+
+def _adversary(result: Result) -> tuple[Any, ...]:
+    found = result.adversarial
+    return (found.norm, found.eps, found.budget, found.images) if found else ()
+
+
+def _image_figures(summary: Summary) -> dict[str, Estimate | None]:
+    found = summary.result.adversarial
+    return {
+        "robust_accuracy": _wilson(found.correct.adaptive, found.images) if found else None,
+        "mce": summary.mce,
+        "relative_mce": summary.relative_mce,
+        "mean_error": summary.mean_error,
+        "clean_error": summary.clean,
+    }
+
+
+def _image_cells(summary: Summary) -> Cells:
+    severities = sorted({severity for name, severity in summary.errors if name != CLEAN})
+    ce = summary.corruption_errors
+    rows = {
+        name: [
+            *(_percent(summary.errors.get((name, severity))) for severity in severities),
+            *([_percent(ce.get(name))] if ce else []),
+        ]
+        for name in summary.corruptions
+    }
+    headings = [*(f"severity {severity}" for severity in severities), *(["CE"] if ce else [])]
+    return Cells("Top-1 error in percent, with 95 % intervals, by corruption and severity", headings, rows)
+
+
+def _of_sequences(path: Path, result: SequenceResult, baselines: Mapping[str, Baseline]) -> Run:
+    summary = summarise_sequences(path, result, baselines.get(result.suite.name), resamples=RESAMPLES)
+    figures = {
+        "mfr": summary.mfr,
+        "mt5d": summary.mt5d,
+        "flip_probability": summary.mean_flip_probability,
+        "top5_distance": summary.mean_top5,
+    }
+    at_level_1 = {name: flips for (name, level), flips in summary.flip_probability.items() if level == 1}
+    return Run(
+        path,
+        result,
+        pixels=repr((pixel_settings(result), sorted(result.keys))),
+        figures=_figures(figures),
+        samples=summary.samples,
+        cells=_sequence_cells(summary),
+        by_name=summary.flip_rate or at_level_1,
+        by_name_title="Flip rate: the flip probability over the baseline's, in percent"
+        if summary.flip_rate
+        else "Flip probability, in percent",
+        baseline=summary.baseline.name if summary.baseline else "",
+        notes=summary.notes,
+    )
+
+
+def _sequence_cells(summary: SequenceSummary) -> Cells:
+    distances = summary.top5_distance
+    rows: dict[str, list[Figure | None]] = {
+        f"{name}, level {level}": [
+            COLUMN["flip_probability"].measured(flips),
+            *([COLUMN["top5_distance"].measured(distances[name, level])] if distances else []),
+        ]
+        for (name, level), flips in summary.flip_probability.items()
+    }
+    headings = ["flip probability, %", *(["top-5 distance"] if distances else [])]
+    return Cells("Stability by perturbation and level, with 95 % intervals", headings, rows)
+
+
+def _figures(estimates: Mapping[str, Estimate | None]) -> dict[str, Figure]:
+    return {key: COLUMN[key].measured(estimate) for key, estimate in estimates.items() if estimate}
+
+
+def _wilson(hits: int, images: int) -> Estimate:
+    low, high = wilson(hits, images)
+    return Estimate(100 * hits / images, 100 * low, 100 * high)
+
+
+def _percent(estimate: Estimate | None) -> Figure | None:
+    return COLUMN["mean_error"].measured(estimate) if estimate else None

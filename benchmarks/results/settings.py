@@ -1,0 +1,74 @@
+"""Records of the settings under which a result was made."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from stormbench.benchmarks.results.records import Digest, PositiveCount, Record, Text
+from stormbench.datasets import Geometry
+from stormbench.datasets.preprocessing import Preprocessing
+
+
+class ModelRecord(Record):
+    """Which weights were scored, and how pixels reached them."""
+
+    source: Text
+    digest: Digest
+    classes: PositiveCount
+    preprocessing: Preprocessing
+
+
+class DefenseRecord(Record):
+    """What stood between the images and the model.
+
+    Attributes:
+        spec: as the user wrote it.
+        seed: of its draws.
+        draws: how many of them vote on each image, defaults included; None in files from before it was kept.
+        weights: digest of its own weights, because a specification names but a file; None where it has none.
+    """
+
+    spec: Text
+    seed: int
+    draws: PositiveCount | None = None
+    weights: Digest | None = None
+
+
+class DataRecord(Record):
+    """Which images were scored; the fingerprint covers every image's bytes and label."""
+
+    name: Text
+    images: PositiveCount
+    classes: PositiveCount
+    fingerprint: Digest
+    skipped: list[Text]
+    released: Text | None = None
+
+
+class SuiteRecord(Record):
+    """How the pixels were made."""
+
+    name: Text
+    scale: Text
+    geometry: Geometry | None
+    jpeg_quality: Annotated[int, Field(ge=1, le=100)] | None
+
+
+class OutcomesRecord(Record):
+    """The file with the outcome of every image, and its digest."""
+
+    file: Text
+    sha256: Digest
+
+
+class Settings(Record):
+    """Everything that determines the outcome of a run: two runs with equal settings have equal counts."""
+
+    run: Text
+    suite: SuiteRecord
+    model: ModelRecord
+    defense: DefenseRecord | None
+    data: DataRecord
+    seed: int
+    batch_size: PositiveCount
+    versions: dict[Text, Text]

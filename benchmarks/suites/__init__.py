@@ -1,0 +1,1 @@
+"""Suites: which corruptions or perturbations, of images prepared how."""

@@ -1,1 +1,0 @@
-"""The trade-off curve of a conditional model: accuracy, robustness, weather and cost at every lambda and width."""

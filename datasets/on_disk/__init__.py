@@ -1,0 +1,1 @@
+"""Corrupted sets as files: layouts, manifests, writers and readers."""

@@ -1,0 +1,1 @@
+"""Readers of image sets: folders, arrays, CIFAR, digits."""
