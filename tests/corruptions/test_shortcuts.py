@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from stormbench.corruptions import corrupt
+from stormbench.corruptions.draws import Draws
 from stormbench.corruptions.kernels import bend, disk, flat, zoom
 from stormbench.randomness import stream
 
@@ -107,3 +108,14 @@ def _by_transform(field: np.ndarray, sigma: float) -> np.ndarray:
     down, along = (bend._response(sigma, side) for side in field.shape)
     spectrum = fft.dctn(field, norm="ortho") * (down[:, np.newaxis] * along)
     return np.asarray(fft.idctn(spectrum, norm="ortho"))
+
+
+@pytest.mark.parametrize(
+    "kind", [np.random.RandomState, lambda s: np.random.Generator(np.random.SFC64(s)), np.random.default_rng]
+)
+def test_draws_asked_for_at_once_are_those_of_one_call_after_the_other(kind: Callable[[int], object]) -> None:
+    counts = [1, 1, 4, 3, 16, 1, 33_000, 7]
+    singly, together = Draws(kind(5)), Draws(kind(5))
+    for one, other in zip([singly.unit(count) for count in counts], together.units(counts), strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(singly.unit(5), together.unit(5))
