@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from stormbench.benchmarks.analysis.comparison import ATTACKED, INDEX_NAMES, CellTest, Comparison, Difference
-from stormbench.benchmarks.analysis.contestants import Contestant, pixel_settings, read_contestant
+from stormbench.benchmarks.analysis.contestants import ARITHMETIC, Contestant, pixel_settings, read_contestant
 from stormbench.benchmarks.results.attacks import AdversarialRecord
 from stormbench.benchmarks.results.names import model_name, short_model_name
 from stormbench.benchmarks.results.plain_text import shown
@@ -28,7 +28,11 @@ _NAMES: tuple[Callable[[Contestant], str], ...] = (
 
 
 def compare(
-    paths: Sequence[str | Path], *, baseline: Baseline | None = None, resamples: int = 1000
+    paths: Sequence[str | Path],
+    *,
+    baseline: Baseline | None = None,
+    resamples: int = 1000,
+    any_arithmetic: bool = False,
 ) -> list[Comparison]:
     """Compares the first result with each of the others, image by image.
 
@@ -39,19 +43,21 @@ def compare(
         paths: two or more result files; their outcomes lie beside them.
         baseline: what to normalise by; by default the suite's.
         resamples: number of bootstrap resamples.
+        any_arithmetic: compare runs in other precisions too, or compiled ones with others.
 
     Raises:
-        ResultError: a result is broken, or two of them were not made of the same pixels; the message says what differs.
+        ResultError: a result is broken, or two of them were not made of the same pixels or not by the same arithmetic;
+            the message says what differs.
         InputError: fewer than two results are given.
     """
     if len(paths) < 2:
         raise InputError(f"a comparison needs at least two results, got {len(paths)}")
     first, *others = (read_contestant(Path(path), baseline, resamples) for path in paths)
-    return [_compared(first, other) for other in others]
+    return [_compared(first, other, {ARITHMETIC} if any_arithmetic else set()) for other in others]
 
 
-def _compared(first: Contestant, second: Contestant) -> Comparison:
-    cells = _common_cells(first, second)
+def _compared(first: Contestant, second: Contestant, may_differ: set[str]) -> Comparison:
+    cells = _common_cells(first, second, may_differ)
     a, b = first.figures(cells), second.figures(cells)
     indices = {name: Difference.of(a.indices[name], b.indices[name]) for name in INDEX_NAMES if name in a.indices}
     indices |= _robust_accuracies(first, second, first.resamples)
@@ -101,12 +107,12 @@ def _same_threat(first: Contestant, second: Contestant) -> bool:
     return a is not None and b is not None and _threat(a) == _threat(b)
 
 
-def _common_cells(first: Contestant, second: Contestant) -> list[Cell]:
+def _common_cells(first: Contestant, second: Contestant, may_differ: set[str]) -> list[Cell]:
     if (first.wrong is None) != (second.wrong is None):
         raise ResultError(f"{first.path} and {second.path} cannot be compared: one is of images, one of sequences")
     settings = pixel_settings(second.result)
     for what, value in pixel_settings(first.result).items():
-        if value != settings[what]:
+        if value != settings[what] and what not in may_differ:
             raise ResultError(
                 f"{first.path} and {second.path} cannot be compared: their {what} differs, "
                 f"{shown(str(value), longest=80)} against {shown(str(settings[what]), longest=80)}; "
@@ -197,6 +203,8 @@ def _notes(first: Contestant, second: Contestant, cells: Sequence[Cell]) -> list
     if left_out := (set(first.cells) | set(second.cells)) - set(cells):
         corrupted = sorted({name for name, _ in left_out if name != CLEAN})
         notes.append(f"Only {len(cells)} cells stand in both results; left out: {', '.join(corrupted) or CLEAN}.")
+    if first.result.inference != second.result.inference:
+        notes.append("The models computed with other precision, compilation or layout.")
     versions = [run.result.versions.get("stormbench", "unknown") for run in (first, second)]
     if versions[0] != versions[1]:
         notes.append(

@@ -53,7 +53,9 @@ class Contestant:
     robust: NDArray[np.bool_] | None = None
 
 
-# What must be equal for two runs to have seen the same pixels, and what to say where it is not.
+ARITHMETIC = "arithmetic (precision, compilation, layout)"
+
+# What must be equal for two runs to be compared, and what to say where it is not: the pixels, and how they were judged.
 _SAME_PIXELS: dict[str, Callable[[Settings], Any]] = {
     "suite": lambda result: result.suite.name,
     "severity scale": lambda result: result.suite.scale,
@@ -63,11 +65,12 @@ _SAME_PIXELS: dict[str, Callable[[Settings], Any]] = {
     "images (fingerprint)": lambda result: result.data.fingerprint,
     "released files": lambda result: result.data.released,
     "seed": lambda result: result.seed,
+    ARITHMETIC: lambda result: result.inference,
 }
 
 
 def pixel_settings(result: Settings) -> dict[str, Any]:
-    """Everything that the pixels of a run depend on; runs that agree in all of it can be paired."""
+    """Everything that runs must agree in to be paired: what their pixels depend on, and the models' arithmetic."""
     return {what: setting(result) for what, setting in _SAME_PIXELS.items()}
 
 

@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 from stormbench.benchmarks.evaluation.image_task import ImageTask, _cell_pixels, _gather
 from stormbench.benchmarks.evaluation.inputs import defended, open_inputs, threads_restored
 from stormbench.benchmarks.evaluation.settings import settings_of, suite_record
+from stormbench.benchmarks.models.inference import FLOAT32, Inference
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.results.images import Result, read_result, write_result
 from stormbench.benchmarks.results.settings import Settings
@@ -79,6 +80,7 @@ def score(
     workers: Workers = 0,
     batch_size: int = 32,
     device: str = "cpu",
+    inference: Inference = FLOAT32,
     skip_broken: bool = False,
     released: str | Path | None = None,
     progress: Progress | None = None,
@@ -99,6 +101,7 @@ def score(
         workers: number of worker processes, 0 scores in this one; or a cluster.
         batch_size: images that go through the model at once; also the unit in which an interrupted run continues.
         device: where the model runs.
+        inference: how it computes; runs that compute otherwise are compared only where that is asked for.
         skip_broken: leave out images that cannot be decoded, and record which.
         released: folder of a generated or published set to read the cells from, instead of making them; clean images
             still come from ``data``.
@@ -111,6 +114,7 @@ def score(
         StormbenchError: see ``stormbench.errors``; whatever was finished is kept.
     """
     suite = SUITES[suite] if isinstance(suite, str) else suite
+    inference.check(device)
     inputs = open_inputs(model, data, defense, limit=limit, device=device, workers=workers, skip_broken=skip_broken)
     pixels, released_as = _cell_pixels(suite, inputs, seed, released)
     task = ImageTask(
@@ -118,6 +122,7 @@ def score(
         images=inputs.sound,
         seed=seed,
         device=device,
+        inference=inference,
         labels=inputs.labels,
         pixels=pixels,
         cells=[(CLEAN, 0), *suite.cells],
@@ -130,6 +135,7 @@ def score(
         seed=seed,
         batch_size=batch_size,
         released=released_as,
+        inference=inference,
     )
     path = Path(out) / f"{settings.run}.json"
 

@@ -9,6 +9,7 @@ from stormbench.benchmarks.evaluation.evaluate import load_or_run
 from stormbench.benchmarks.evaluation.inputs import defended, open_inputs, threads_restored
 from stormbench.benchmarks.evaluation.sequence_task import IMAGES_A_SHARD, SequenceTask, _pixels
 from stormbench.benchmarks.evaluation.settings import settings_of, suite_record
+from stormbench.benchmarks.models.inference import FLOAT32, Inference
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.results.sequences import (
     SequenceOutcomes,
@@ -37,6 +38,7 @@ def score_sequences(
     workers: Workers = 0,
     batch_size: int = 32,
     device: str = "cpu",
+    inference: Inference = FLOAT32,
     skip_broken: bool = False,
     released: str | Path | None = None,
     progress: Progress | None = None,
@@ -55,6 +57,7 @@ def score_sequences(
         workers: number of worker processes, 0 scores in this one; or a cluster.
         batch_size: frames that go through the model at once.
         device: where the model runs.
+        inference: how it computes; runs that compute otherwise are compared only where that is asked for.
         skip_broken: leave out images that cannot be decoded, and record which.
         released: folder of a generated or published set of sequences to read, instead of making them.
         progress: called with the number of images done and the number of all.
@@ -66,6 +69,7 @@ def score_sequences(
         StormbenchError: see ``stormbench.errors``; whatever was finished is kept.
     """
     suite = SEQUENCE_SUITES[suite] if isinstance(suite, str) else suite
+    inference.check(device)
     inputs = open_inputs(model, data, defense, limit=limit, device=device, workers=workers, skip_broken=skip_broken)
     pixels, released_as = _pixels(suite, inputs, seed, released)
     task = SequenceTask(
@@ -73,6 +77,7 @@ def score_sequences(
         images=inputs.sound,
         seed=seed,
         device=device,
+        inference=inference,
         pixels=pixels,
         cells=[(cell, suite.frames(cell[0])) for cell in suite.cells],
         batch_size=batch_size,
@@ -85,6 +90,7 @@ def score_sequences(
         seed=seed,
         batch_size=batch_size,
         released=released_as,
+        inference=inference,
     )
     path = Path(out) / f"{settings.run}.json"
     labels = inputs.labels

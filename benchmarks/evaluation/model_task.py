@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
+from stormbench.benchmarks.models.inference import Inference
 from stormbench.cells import Cell
 from stormbench.datasets import ImageSet
 from stormbench.errors import ModelError
@@ -26,18 +28,30 @@ class ModelTask:
         images: the data set.
         seed: for defenses that draw; every cell of every shard starts from its own stream.
         device: where the model runs.
+        inference: how it computes.
     """
 
     build: Callable[[], nn.Module]
     images: ImageSet
     seed: int
     device: str
+    inference: Inference
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            name: value for name, value in vars(self).items() if name not in ("model", "ask")
+        }  # built in each process
 
     @cached_property
     def model(self) -> nn.Module:
         """The model, built at first use."""
         torch.set_num_threads(1)
-        return self.build().to(self.device).eval()
+        return self.inference.prepared(self.build(), self.device)
+
+    @cached_property
+    def ask(self) -> Callable[[Tensor], Tensor]:
+        """What answers a batch of images."""
+        return self.inference.callable(self.model)
 
     def reseed(self, cell: Cell, shard: Shard) -> None:
         """Starts the draws of a random defense anew."""
@@ -50,9 +64,9 @@ class ModelTask:
         Raises:
             ModelError: it has NaN.
         """
-        with torch.inference_mode(), spent_on("model"):
+        with torch.inference_mode(), self.inference.active(self.device), spent_on("model"):
             images = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2).float().div(255)
-            logits: NDArray[np.float32] = self.model(images).float().cpu().numpy()
+            logits: NDArray[np.float32] = self.ask(self.inference.arranged(images)).float().cpu().numpy()
         if np.isnan(logits).any():
             raise ModelError(f"the model's output has NaN on {cell[0]}, severity {cell[1]}")
         return logits

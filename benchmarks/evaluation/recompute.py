@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from stormbench.benchmarks.evaluation.image_task import ImageTask
 from stormbench.benchmarks.evaluation.inputs import defended
+from stormbench.benchmarks.evaluation.settings import inference_of
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.results.images import Result, read_outcomes
 from stormbench.benchmarks.results.plain_text import shown
@@ -56,6 +57,7 @@ def image_claims(path: Path, result: Result, model: Model, images: ImageSet, rel
         cells=[],
         seed=result.seed,
         device=device,
+        inference=inference_of(result),
     )
 
     def held(shard: Shard, cell: int) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from stormbench.benchmarks.evaluation.inputs import defended
 from stormbench.benchmarks.evaluation.recompute import Claims, Released, check_source
 from stormbench.benchmarks.evaluation.sequence_task import IMAGES_A_SHARD, SequenceTask
+from stormbench.benchmarks.evaluation.settings import inference_of
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.results.sequences import SequenceResult, read_sequence_outcomes
 from stormbench.datasets import ImageSet
@@ -31,6 +32,7 @@ def sequence_claims(
         images=images,
         seed=result.seed,
         device=device,
+        inference=inference_of(result),
         pixels=_pixels(path, result, images, released),
         cells=[],
         batch_size=result.batch_size,

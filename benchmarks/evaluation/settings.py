@@ -3,12 +3,21 @@
 import importlib.metadata
 import platform
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 from torch import nn
 
 from stormbench.benchmarks.evaluation.inputs import Inputs
-from stormbench.benchmarks.results.settings import DataRecord, DefenseRecord, ModelRecord, Settings, SuiteRecord
+from stormbench.benchmarks.models.inference import FLOAT32, Inference
+from stormbench.benchmarks.results.settings import (
+    DataRecord,
+    DefenseRecord,
+    InferenceRecord,
+    ModelRecord,
+    Settings,
+    SuiteRecord,
+)
 from stormbench.benchmarks.suites.corruptions import Suite
 from stormbench.benchmarks.suites.sequences import SequenceSuite
 from stormbench.datasets.on_disk.manifest import Manifest
@@ -27,6 +36,7 @@ def settings_of(
     seed: int,
     batch_size: int,
     released: str | None,
+    inference: Inference,
 ) -> Settings:
     """What the result says of a run, and what an interrupted run is continued under.
 
@@ -38,10 +48,14 @@ def settings_of(
         seed: of everything that is drawn.
         batch_size: images or frames that go through the model at once.
         released: what the released set is called that the pixels are read from, if any.
+        inference: how the model computes.
     """
     model, images = inputs.model, inputs.images
     return Settings(
-        run=name or run_name(model.source, suite.name, images.name, defense, "released" if released else None),
+        run=name
+        or run_name(
+            model.source, suite.name, images.name, defense, "released" if released else None, *inference.names()
+        ),
         suite=suite,
         model=ModelRecord(
             source=model.source, digest=model.digest, classes=model.num_classes, preprocessing=model.preprocessing
@@ -57,8 +71,14 @@ def settings_of(
         ),
         seed=seed,
         batch_size=batch_size,
+        inference=None if inference.plain else InferenceRecord(**asdict(inference)),
         versions={"python": platform.python_version()} | {lib: importlib.metadata.version(lib) for lib in _VERSIONS_OF},
     )
+
+
+def inference_of(settings: Settings) -> Inference:
+    """How the model of a run computed."""
+    return Inference(**settings.inference.model_dump()) if settings.inference else FLOAT32
 
 
 def suite_record(suite: Suite | SequenceSuite) -> SuiteRecord:

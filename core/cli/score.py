@@ -25,6 +25,11 @@ def score(
     scheduler: options.Scheduler = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images that go through the model at once.")] = 32,
     device: options.Device = "cpu",
+    precision: Annotated[
+        options.Precision, typer.Option("--precision-mode", help="fp32; or faster and not quite equal.")
+    ] = options.Precision.fp32,
+    compiled: Annotated[bool, typer.Option("--compile", help="Compile the model by torch.compile.")] = False,
+    channels_last: Annotated[bool, typer.Option("--channels-last", help="Weights and images in this layout.")] = False,
     skip_broken: options.SkipBroken = False,
     released: Annotated[Path | None, typer.Option(help="Read the cells from this generated or published set.")] = None,
     mean: options.Mean = None,
@@ -37,6 +42,7 @@ def score(
     from stormbench.benchmarks.analysis.baselines import find_baseline, suite_baseline
     from stormbench.benchmarks.analysis.image_summary import summarise
     from stormbench.benchmarks.evaluation.evaluate import score as run
+    from stormbench.benchmarks.models.inference import Inference
     from stormbench.benchmarks.models.loading import load_model
     from stormbench.benchmarks.suites.corruptions import SUITES
     from stormbench.benchmarks.suites.sequences import SEQUENCE_SUITES
@@ -56,6 +62,7 @@ def score(
         "workers": options.workers(engine, scheduler, workers),
         "batch_size": batch_size,
         "device": device,
+        "inference": Inference(precision.value, compiled, channels_last),
         "skip_broken": skip_broken,
         "released": released,
     }
