@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from stormbench.cells import Pixels
 from stormbench.corruptions.kernels.compiled import compiled
 
-MANY = 16
+MANY = 64
 """With more values in doubt for each row, it is worth to look for areas of one colour."""
 
 
