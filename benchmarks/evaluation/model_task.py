@@ -28,19 +28,19 @@ class ModelTask:
         images: the data set.
         seed: for defenses that draw; every cell of every shard starts from its own stream.
         device: where the model runs.
-        inference: how it computes.
+        batch_size: images or frames that go through the model at once.
+        inference: how the model computes.
     """
 
     build: Callable[[], nn.Module]
     images: ImageSet
     seed: int
     device: str
+    batch_size: int
     inference: Inference
 
     def __getstate__(self) -> dict[str, Any]:
-        return {
-            name: value for name, value in vars(self).items() if name not in ("model", "ask")
-        }  # built in each process
+        return {name: value for name, value in vars(self).items() if name not in ("model", "ask")}  # each process's own
 
     @cached_property
     def model(self) -> nn.Module:

@@ -18,8 +18,7 @@ from stormbench.benchmarks.results.settings import (
     Settings,
     SuiteRecord,
 )
-from stormbench.benchmarks.suites.corruptions import Suite
-from stormbench.benchmarks.suites.sequences import SequenceSuite
+from stormbench.benchmarks.suites.registry import Suite
 from stormbench.datasets.on_disk.manifest import Manifest
 from stormbench.defenses import defend, draws_per_decision, own_weights_digest
 from stormbench.errors import DataError
@@ -51,11 +50,9 @@ def settings_of(
         inference: how the model computes.
     """
     model, images = inputs.model, inputs.images
+    more = defense, "released" if released else None, *inference.names()
     return Settings(
-        run=name
-        or run_name(
-            model.source, suite.name, images.name, defense, "released" if released else None, *inference.names()
-        ),
+        run=name or run_name(model.source, suite.name, images.name, *more),
         suite=suite,
         model=ModelRecord(
             source=model.source, digest=model.digest, classes=model.num_classes, preprocessing=model.preprocessing
@@ -81,7 +78,7 @@ def inference_of(settings: Settings) -> Inference:
     return Inference(**settings.inference.model_dump()) if settings.inference else FLOAT32
 
 
-def suite_record(suite: Suite | SequenceSuite) -> SuiteRecord:
+def suite_record(suite: Suite) -> SuiteRecord:
     """What a result says of how its pixels were made."""
     return SuiteRecord(name=suite.name, scale=suite.scale, geometry=suite.geometry, jpeg_quality=suite.jpeg_quality)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from stormbench.benchmarks.analysis.tradeoff import _agrees, _impossible, by_width
+from stormbench.benchmarks.analysis.tradeoff import agrees, by_width, impossible
 from stormbench.benchmarks.leaderboard.columns import COLUMN, Figure
 from stormbench.benchmarks.results.documents import kind_of
 from stormbench.benchmarks.results.plain_text import shown
@@ -133,9 +133,9 @@ def read_curve(path: Path) -> Curve:
     """
     found = read_tradeoff(path)
     points = [*found.points, *found.dedicated]
-    if doubt := _impossible(found, points):
+    if doubt := impossible(found, points):
         raise ResultError(f"{path} is refused: {doubt}")
-    return Curve(path, found, sum(_agrees(path, found, point) for point in points))
+    return Curve(path, found, sum(agrees(path, found, point) for point in points))
 
 
 def percent(share: Share | None) -> Figure | None:

@@ -14,12 +14,15 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from stormbench.benchmarks.speed.measure import Contender, single_thread
-from stormbench.benchmarks.suites.corruptions import SUITES
+from stormbench.benchmarks.suites.corruptions import CorruptionSuite
+from stormbench.benchmarks.suites.registry import SUITES
 from stormbench.cells import Cell, Pixels
 from stormbench.datasets.on_the_fly import OnTheFly
 from stormbench.execution.timing import spent_on, take_spent
+from stormbench.torchvision_guard import import_torchvision
 
 SUITE = SUITES["imagenet-c"]
+assert isinstance(SUITE, CorruptionSuite)
 PRODUCED = ("decode", "corrupt", "encode", "stack")
 HANDED_OVER, ASKED = "hand over", "ask"
 
@@ -53,9 +56,7 @@ class FeedSpeed:
 
 def network(device: str) -> Ask:
     """ResNet-50 of torchvision; its weights are random, which its speed does not depend on."""
-    from torchvision.models import resnet50
-
-    model: nn.Module = resnet50().to(device).eval()
+    model: nn.Module = import_torchvision().models.resnet50().to(device).eval()
     return model
 
 

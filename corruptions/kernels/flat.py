@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from stormbench.cells import Pixels
 from stormbench.corruptions.kernels.compiled import compiled
 
-MANY = 64
-"""With more values in doubt for each row, it is worth to look for areas of one colour."""
+MANY = 0.1
+"""With a larger share of the values in doubt, it is worth to look for areas of one colour."""
 
 
 def settle_flat(image: Pixels, reach: int, under_flat: Pixels, out: Pixels, marks: NDArray[np.bool_]) -> None:
@@ -26,7 +26,7 @@ def settle_flat(image: Pixels, reach: int, under_flat: Pixels, out: Pixels, mark
         marks: (H, W C), which values are in doubt; false where settled.
     """
     height, width, channels = image.shape
-    if np.count_nonzero(marks) <= MANY * height:
+    if np.count_nonzero(marks) <= MANY * marks.size:
         return
     last, size = _windows(width, reach)
     ends = np.repeat(last * channels, channels) + np.tile(np.arange(channels), width)

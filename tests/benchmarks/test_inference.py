@@ -13,15 +13,13 @@ from torch import nn
 
 from stormbench.benchmarks import load_model, score
 from stormbench.benchmarks.analysis.compare import compare
-from stormbench.benchmarks.evaluation.evaluate_sequences import score_sequences
 from stormbench.benchmarks.evaluation.verify import verify
 from stormbench.benchmarks.models.inference import FLOAT32, Inference, _tf32
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.results.documents import seal_of
 from stormbench.benchmarks.results.images import read_outcomes, read_result
 from stormbench.benchmarks.results.settings import InferenceRecord
-from stormbench.benchmarks.suites.corruptions import SUITES
-from stormbench.benchmarks.suites.sequences import SEQUENCE_SUITES
+from stormbench.benchmarks.suites.registry import SUITES
 from stormbench.errors import InputError, ModelError, ResultError, SettingsChangedError
 
 PLAIN = "python:stormbench.benchmarks.demo.networks:plain"
@@ -114,8 +112,8 @@ def test_counts_in_other_precisions_do_not_depend_on_workers(plain: Model, tmp_p
 
 
 def test_sequences_too(plain: Model, tmp_path: Path) -> None:
-    suite = SEQUENCE_SUITES["cifar-p"].narrowed(["brightness"], [1])
-    path, result = score_sequences(plain, "digits", suite, out=tmp_path, limit=4, inference=BF16)
+    suite = SUITES["cifar-p"].narrowed(["brightness"], [1])
+    path, result = score(plain, "digits", suite, out=tmp_path, limit=4, inference=BF16)
     assert result.inference == InferenceRecord(precision="bf16", compiled=False, channels_last=False)
     assert verify(path, PLAIN, "digits", sample=1.0).passed
 

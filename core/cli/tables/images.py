@@ -6,12 +6,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from stormbench.benchmarks.analysis.image_summary import Summary
+from stormbench.benchmarks.analysis.image_summary import ImageSummary
 from stormbench.cells import CLEAN
 from stormbench.metrics.estimates import Estimate
 
 # Figures of a run: the heading, and where the summary has it.
-_FIGURES: dict[str, Callable[[Summary], Estimate | None]] = {
+_FIGURES: dict[str, Callable[[ImageSummary], Estimate | None]] = {
     "clean error": lambda summary: summary.clean,
     "mean error": lambda summary: summary.mean_error,
     "mCE": lambda summary: summary.mce,
@@ -19,7 +19,7 @@ _FIGURES: dict[str, Callable[[Summary], Estimate | None]] = {
 }
 
 
-def print_run(summary: Summary, path: Path) -> None:
+def print_images(summary: ImageSummary, path: Path) -> None:
     """Prints a run: a row a corruption, a column a severity, and the indices below."""
     result = summary.result
     severities = sorted({severity for name, severity in summary.errors if name != CLEAN})

@@ -12,7 +12,7 @@ from stormbench.benchmarks.experiments.tradeoff import tradeoff
 from stormbench.benchmarks.models.loading import load_model
 from stormbench.benchmarks.results.names import short_name
 from stormbench.benchmarks.results.tradeoffs import Point, Share, Tradeoff, is_tradeoff, read_tradeoff
-from stormbench.benchmarks.suites.corruptions import SUITES
+from stormbench.benchmarks.suites.registry import SUITES
 from stormbench.datasets import open_images
 from stormbench.defenses.attacks import Ball
 from stormbench.defenses.oat import ConditionalModel, NetworkSpec, Recipe

@@ -1,40 +1,15 @@
-"""Sequences on the command line: what ``score`` and ``generate`` do where the suite is one of sequences."""
+"""A run on sequences as a table on the terminal."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-if TYPE_CHECKING:
-    from stormbench.benchmarks.analysis.sequence_summary import SequenceSummary
-    from stormbench.benchmarks.suites.sequences import SequenceSuite
+from stormbench.benchmarks.analysis.sequence_summary import SequenceSummary
 
 
-def resized(suite: str, *, crop: int | None, **geometry: Any) -> "SequenceSuite":
-    """The suite on images that are resized as the options say."""
-    from stormbench.benchmarks.suites.sequences import SEQUENCE_SUITES
-    from stormbench.errors import InputError
-
-    if crop is not None:
-        raise InputError(f"--crop does not go with {suite}: its frames are cropped to the size of their scale")
-    return SEQUENCE_SUITES[suite].resized(**geometry)
-
-
-def score(model: Any, data: str, suite: Any, baseline: str | None, **options: Any) -> None:
-    """Scores a model and prints its table."""
-    from stormbench.benchmarks.analysis.baselines import find_sequence_baseline
-    from stormbench.benchmarks.analysis.sequence_summary import summarise_sequences
-    from stormbench.benchmarks.evaluation.evaluate_sequences import score_sequences
-    from stormbench.cli.progress import progress
-
-    normaliser = find_sequence_baseline(baseline) if baseline else None
-    with progress("scoring") as report:
-        path, result = score_sequences(model, data, suite, progress=report, **options)
-    print_sequences(summarise_sequences(path, result, normaliser), path)
-
-
-def print_sequences(summary: "SequenceSummary", path: Path) -> None:
+def print_sequences(summary: SequenceSummary, path: Path) -> None:
     """Prints a run: a row a perturbation, and the indices below."""
     result = summary.result
     with_baseline, with_top5 = bool(summary.flip_rate), bool(summary.top5_distance)
@@ -62,7 +37,7 @@ def print_sequences(summary: "SequenceSummary", path: Path) -> None:
     console.print(str(path))
 
 
-def indices(summary: "SequenceSummary") -> dict[str, Any]:
+def indices(summary: SequenceSummary) -> dict[str, Any]:
     """The figures below the table, by heading."""
     figures = {
         "mean flip probability, %": summary.mean_flip_probability,
