@@ -84,6 +84,8 @@ def evaluate_sampled(
         seed=options.seed,
         batch_size=options.batch_size,
         released=None,
+        device=options.device,
+        inference=options.inference,
     )
     task = SampleTask(
         build=partial(defended, inputs.model, options.defense),
@@ -91,6 +93,7 @@ def evaluate_sampled(
         seed=options.seed,
         device=options.device,
         batch_size=options.batch_size,
+        inference=options.inference,
         labels=inputs.labels,
         pixels=OnTheFly(suite.geometry, suite.scale, suite.jpeg_quality, options.seed),
         plan=plan_of(inputs.images.keys, suite.cells, options.seed),

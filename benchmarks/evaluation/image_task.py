@@ -80,6 +80,7 @@ class ImageTask(ModelTask):
             seed=options.seed,
             device=options.device,
             batch_size=options.batch_size,
+            inference=options.inference,
             labels=inputs.labels,
             pixels=pixels,
             cells=[(CLEAN, 0), *suite.cells],

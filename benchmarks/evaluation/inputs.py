@@ -69,10 +69,7 @@ def open_inputs(
         InputError: the device cannot be used, or the specification of the defense is wrong.
         StormbenchError: the model or the data cannot be used; see ``load_model`` and ``open_images``.
     """
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch has no one way to say it
-        raise InputError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from None
+    check_device(device)
     model = load_model(model) if isinstance(model, str) else model
     defended(model, defense)
     images = open_images(data) if isinstance(data, str | Path) else data
@@ -83,6 +80,18 @@ def open_inputs(
         return Inputs(model, images, images, Inspection(names_fingerprint(images), {}))
     found = inspect_images(images, workers=workers)
     return Inputs(model, images, decodable_images(images, found, skip_broken=skip_broken), found)
+
+
+def check_device(device: str) -> None:
+    """Tries whether a device can be used.
+
+    Raises:
+        InputError: it cannot.
+    """
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch has no one way to say it
+        raise InputError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from None
 
 
 def defended(model: nn.Module, defense: str | None) -> nn.Module:

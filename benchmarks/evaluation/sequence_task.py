@@ -78,6 +78,7 @@ class SequenceTask(ModelTask):
             seed=options.seed,
             device=options.device,
             batch_size=options.batch_size,
+            inference=options.inference,
             labels=inputs.labels,
             pixels=pixels,
             cells=[(cell, suite.frames(cell[0])) for cell in suite.cells],

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from stormbench.benchmarks.evaluation.attack import attack
 from stormbench.benchmarks.evaluation.evaluate import evaluate
-from stormbench.benchmarks.results.attack_outcomes import ATTACKERS
 from stormbench.benchmarks.results.campaigns import Campaign, Figure, RecipeRow, TrainedRow, write_campaign
 from stormbench.benchmarks.results.run import ImageRun
 from stormbench.benchmarks.results.tradeoffs import Share
@@ -24,6 +23,7 @@ from stormbench.datasets import Geometry, ImageSet
 from stormbench.defenses.attacks import Ball
 from stormbench.defenses.robustness import Budget, Role
 from stormbench.defenses.robustness.budgets import CURVE
+from stormbench.defenses.robustness.outcomes import ATTACKERS
 from stormbench.defenses.training.card import TrainingCard
 from stormbench.defenses.training.recipe import Recipe
 from stormbench.errors import InputError

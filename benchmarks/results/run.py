@@ -72,7 +72,7 @@ class Run:
 
     @property
     def pixels(self) -> dict[str, Any]:
-        """Everything that the pixels of the run depend on; runs that agree in all of it can be paired."""
+        """What the run's pixels and its model's arithmetic depend on; runs that agree in all of it can be paired."""
         return {what: setting(self.result) for what, setting in _SAME_PIXELS.items()}
 
 
@@ -130,7 +130,9 @@ class SequenceRun(Run):
         return read_sequence_outcomes(self.path, self.result)
 
 
-# What must be equal for two runs to have seen the same pixels, and what to say where it is not.
+ARITHMETIC = "arithmetic (precision, compilation, layout)"
+
+# What must be equal for two runs to be paired, and what to say where it is not: the pixels, and how they were judged.
 _SAME_PIXELS: dict[str, Callable[[Settings], Any]] = {
     "suite": lambda result: result.suite.name,
     "severity scale": lambda result: result.suite.scale,
@@ -140,4 +142,5 @@ _SAME_PIXELS: dict[str, Callable[[Settings], Any]] = {
     "images (fingerprint)": lambda result: result.data.fingerprint,
     "released files": lambda result: result.data.released,
     "seed": lambda result: result.seed,
+    ARITHMETIC: lambda result: result.inference,
 }
