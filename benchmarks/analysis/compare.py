@@ -10,9 +10,9 @@ import numpy as np
 from stormbench.benchmarks.analysis.baselines import check_suite, suite_baseline
 from stormbench.benchmarks.analysis.comparison import ATTACKED, CellTest, Comparison, Difference
 from stormbench.benchmarks.analysis.metrics import DECIDING, FIGURES
+from stormbench.benchmarks.analysis.names import model_name, short_model_name
 from stormbench.benchmarks.analysis.summary import figures_of
 from stormbench.benchmarks.results.attacks import AdversarialRecord
-from stormbench.benchmarks.results.names import model_name, short_model_name
 from stormbench.benchmarks.results.plain_text import shown
 from stormbench.benchmarks.results.run import ARITHMETIC, ImageRun, Run, SequenceRun
 from stormbench.cells import CLEAN, Cell

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from stormbench.benchmarks.evaluation.recompute import Recomputation, recomputation
-from stormbench.benchmarks.evaluation.recompute_sample import check_stop, recomputed_sample, same_images
+from stormbench.benchmarks.evaluation.sampled.recompute import check_stop, recomputed_sample, same_images
 from stormbench.benchmarks.models.loading import load_model
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.results.run import Run

@@ -1,6 +1,5 @@
 """``python -m stormbench.benchmarks.speed``."""
 
-import itertools
 import json
 from dataclasses import asdict
 from pathlib import Path

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stormbench.benchmarks.evaluation.inputs import Inputs, defended, open_inputs, threads_restored
 from stormbench.benchmarks.evaluation.options import Options, RunOptions
-from stormbench.benchmarks.evaluation.sample_task import SampleTask
+from stormbench.benchmarks.evaluation.sampled.task import SampleTask
 from stormbench.benchmarks.evaluation.settings import run_name, settings_of, suite_record
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.results.samples import PlanRecord, Sample, SampledOutcomes, plan_of, write_sample

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stormbench.benchmarks.evaluation.evaluate_sampled import chained
 from stormbench.benchmarks.evaluation.inputs import defended
 from stormbench.benchmarks.evaluation.recompute import Recomputation
-from stormbench.benchmarks.evaluation.sample_task import SampleTask
+from stormbench.benchmarks.evaluation.sampled.evaluate import chained
+from stormbench.benchmarks.evaluation.sampled.task import SampleTask
 from stormbench.benchmarks.evaluation.settings import inference_of
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.results.samples import Sample
