@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from inspect import Parameter, signature
 from itertools import pairwise
@@ -38,7 +38,8 @@ class Corruption:
 
     Attributes:
         name: as in the paper's tables.
-        group: noise, blur, weather, digital, extra (the four for validation), or c-bar.
+        group: noise, blur, weather, digital, extra (the four for validation), c-bar, or own (a user's
+            ``python:FILE.py:NAME``, which enters no index).
         stochastic: whether it draws random numbers.
         kernel: ``(image, draws, *, named quantities) -> image``.
         severities: for each scale that has it the quantities of severities 1..5.
@@ -142,7 +143,16 @@ def _rows_of(groups: Mapping[str, Members], tables: Tables) -> Iterator[Corrupti
 
 C_BAR_GROUP = "c-bar"
 
-CORRUPTIONS: Registry[Corruption] = Registry("corruption", (*_imagenet_c(), *_c_bar()))
+OWN_GROUP = "own"
+
+
+def _own(spec: str, found: Any) -> Corruption:
+    if not isinstance(found, Corruption):
+        raise InputError(f"{spec} is a {type(found).__name__}; expected a stormbench.corruptions.Corruption")
+    return replace(found, name=spec, group=OWN_GROUP)
+
+
+CORRUPTIONS: Registry[Corruption] = Registry("corruption", (*_imagenet_c(), *_c_bar()), own=_own)
 """The fifteen of ImageNet-C in the paper's order, the four for validation, then those of the C-bar sets."""
 
 IMAGENET_C: tuple[str, ...] = tuple(name for name, entry in CORRUPTIONS.items() if entry.group != C_BAR_GROUP)

@@ -76,4 +76,5 @@ DEFENSES = Registry(
             f"{_HERE}.preprocessing.smoothing:Smoothing",
         ),
     ],
+    own=lambda spec, _: DefenseEntry(spec, "the user's own", spec),
 )

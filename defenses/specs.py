@@ -11,6 +11,7 @@ from torch import nn
 from stormbench.defenses.base import Defense
 from stormbench.defenses.registry import DEFENSES
 from stormbench.errors import InputError
+from stormbench.plugins import is_own, load_object
 
 NEXT = " + "  # between nested defenses; spaces, since paths of weights may hold a plus sign
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -38,13 +39,27 @@ def defend(model: nn.Module, spec: str) -> Defense:
     outer, several, inner = spec.partition(NEXT)
     if several:
         model = defend(model, inner)
-    name, _, settings = outer.partition(":")
-    defense: type[Defense] = find(DEFENSES[name.strip()].target)
+    name, settings = split_spec(outer)
+    defense: type[Defense] = find(DEFENSES[name].target)
     return defense(model, **read_settings(defense, settings, outer.strip()))
 
 
+def split_spec(spec: str) -> tuple[str, str]:
+    """Name and settings of one defense; the name of the user's own has colons itself.
+
+    Example:
+        >>> split_spec("jpeg:quality=50"), split_spec("python:mine.py:Blinds:width=3")
+        (('jpeg', 'quality=50'), ('python:mine.py:Blinds', 'width=3'))
+    """
+    parts = spec.strip().split(":")
+    words = 3 if is_own(spec.strip()) else 1
+    return ":".join(parts[:words]).strip(), ":".join(parts[words:])
+
+
 def find(target: str) -> Any:
-    """Imports what ``module:Name`` names."""
+    """Imports what ``module:Name`` names, or what the user's own ``python:FILE.py:Name`` does."""
+    if is_own(target):
+        return load_object(target)
     module, _, name = target.partition(":")
     return getattr(importlib.import_module(module), name)
 

@@ -16,6 +16,7 @@ from stormbench.metrics.corruption import (
     relative_mean_corruption_error,
 )
 from stormbench.metrics.estimates import Sampled
+from stormbench.plugins import is_own
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def sampled_figures(run: Resampled, baseline: Baseline | None) -> Figures:
     indices = {}
     if (CLEAN, 0) in run.columns:
         indices["clean_error"] = 100 * run.errors(CLEAN, 0)
-    if corrupted := [column for cell, column in run.columns.items() if cell[0] != CLEAN]:
+    if corrupted := [column for cell, column in run.columns.items() if cell[0] != CLEAN and not is_own(cell[0])]:
         indices["mean_error"] = 100 * run.means[:, corrupted].mean(axis=1)
     if baseline is None:
         return Figures(indices, {name: 100 * run.mean_errors(name) for name in run.complete})

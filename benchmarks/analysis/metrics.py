@@ -17,6 +17,7 @@ from stormbench.cells import CLEAN, Cell
 from stormbench.metrics.baselines import PublishedRow
 from stormbench.metrics.estimates import Sampled, sampled_share
 from stormbench.metrics.stability import TOP
+from stormbench.plugins import is_own
 from stormbench.registry import Registry
 
 
@@ -35,7 +36,7 @@ class CellOutcomes(NamedTuple):
     @classmethod
     def of(cls, outcomes: Outcomes, columns: dict[Cell, int]) -> "CellOutcomes":
         """From the row of each cell."""
-        corrupted = [row for cell, row in columns.items() if cell[0] != CLEAN]
+        corrupted = [row for cell, row in columns.items() if cell[0] != CLEAN and not is_own(cell[0])]
         return cls(outcomes, [columns[CLEAN, 0]] if (CLEAN, 0) in columns else [], corrupted)
 
     @property

@@ -21,6 +21,7 @@ from stormbench.errors import DataError, InputError
 from stormbench.execution.journal import Journal, refuse_changes
 from stormbench.execution.parallel import Workers
 from stormbench.execution.runner import Progress
+from stormbench.plugins import is_own
 from stormbench.versions import version_of
 
 JOURNAL = ".unfinished"
@@ -73,6 +74,8 @@ def generate(
     """
     suite = SUITES[suite] if isinstance(suite, str) else suite
     suite = suite.narrowed(corruptions, severities)
+    if own := [name for name, _ in suite.cells if is_own(name)]:
+        raise InputError(f"{own[0]} can be scored, not written: a set on disk holds corruptions that everybody has")
     images = open_images(source) if isinstance(source, str | Path) else source
     images = images if limit is None else images.subset(range(min(limit, len(images))))
     root = Path(out)

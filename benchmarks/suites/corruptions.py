@@ -10,6 +10,7 @@ from stormbench.datasets import Geometry
 from stormbench.datasets.on_disk.manifest import Layout
 from stormbench.errors import InputError
 from stormbench.metrics.corruption import TEST_CORRUPTIONS
+from stormbench.plugins import is_own
 
 
 def refuse_empty(**chosen: Sequence[object] | None) -> None:
@@ -77,7 +78,7 @@ class CorruptionSuite:
             raise InputError(f"severities are 1 to 5, not {', '.join(map(str, sorted(bad)))}")
         return replace(
             self,
-            corruptions=tuple(name for name in CORRUPTIONS if name in wanted),
+            corruptions=(*(name for name in CORRUPTIONS if name in wanted), *sorted(filter(is_own, wanted))),
             severities=tuple(sorted(set(severities or self.severities))),
         )
 
