@@ -1,9 +1,11 @@
 """Runs an adversary over a data set in shards, and writes what it left into a result file."""
 
+import hashlib
+import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +92,8 @@ def attack(
     radius = f"{norm}-{eps:.6g}"
     path = Path(out) / f"{name or run_name(model.source, bare.name, images.name, defense, radius, chosen.name)}.json"
     folder = path.with_suffix(".unfinished")
-    settings = {"norm": norm, "eps": eps, "budget": chosen.name, "sources": sorted(others)}
+    weights = {key: source.digest for key, source in sorted(others.items())}
+    settings = {"norm": norm, "eps": eps, "budget": chosen.name, "effort": _effort(chosen), "sources": weights}
     clean_path, clean = score(
         model,
         images,
@@ -185,13 +188,19 @@ def _settings_of(result: Result) -> dict[str, Any]:
     return result.model_dump(mode="json", include=set(Settings.model_fields))
 
 
+def _effort(budget: Budget) -> str:
+    """Digest of all that a budget consists of: a name alone can stand for anything."""
+    content = {name: value for name, value in asdict(budget).items() if name != "summary"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
 def _finished(path: Path, clean: Result, settings: Mapping[str, Any]) -> Result:
     """The result that is there already, if it is this run's."""
     result = read_result(path)
     if (record := result.adversarial) is None:
         raise ResultError(f"{path} is the result of another command; choose another name or output folder")
-    sources = sorted({row.source for row in record.rows if row.source})
-    then = {"norm": record.norm, "eps": record.eps, "budget": record.budget, "sources": sources}
+    names = ("norm", "eps", "budget", "effort", "sources")
+    then = {name: getattr(record, name) for name in names}
     now = _settings_of(clean) | {"attack": settings}
     refuse_changes(_settings_of(result) | {"attack": then}, now, where=str(path))
     return result
@@ -213,6 +222,8 @@ def _record(found: Evaluation, task: AttackTask) -> AdversarialRecord:
         norm=task.ball.norm,
         eps=task.ball.eps,
         budget=task.budget.name,
+        effort=_effort(task.budget),
+        sources={name: source.digest for name, source in sorted(task.sources.items())},
         images=found.images,
         correct=CorrectRecord.model_validate(found.counts),
         adaptive_vote=int(found.adaptive_vote.sum()),

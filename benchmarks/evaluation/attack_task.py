@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from stormbench.benchmarks.evaluation.device import SWITCHES, precision_switches, set_precision_switches
 from stormbench.benchmarks.models.model import Model
 from stormbench.datasets import ImageSet
 from stormbench.datasets.on_the_fly import OnTheFly
@@ -60,7 +61,12 @@ class AttackTask:
     settled: Judged | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "target"}  # every process builds its own
+        kept = {name: value for name, value in vars(self).items() if name != "target"}  # every process builds its own
+        return kept | {SWITCHES: precision_switches()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        set_precision_switches(state.pop(SWITCHES))
+        vars(self).update(state)
 
     @cached_property
     def subject(self) -> Subject:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from stormbench.benchmarks.results.records import Count, PositiveCount, Record, Text
+from stormbench.benchmarks.results.records import Count, Digest, PositiveCount, Record, Text
 from stormbench.defenses.robustness.budgets import KNOWING, Role, is_first_look
 from stormbench.defenses.robustness.outcomes import ATTACKERS, AttackOutcomes
 from stormbench.defenses.robustness.verdict import judge_figures
@@ -45,6 +45,8 @@ class AdversarialRecord(Record):
     """What an adversary left of the model (``stormbench attack``).
 
     Attributes:
+        effort: digest of all that the budget consists of; None in files from before it was kept.
+        sources: digest of the weights of each model that transferred attacks were made on; None likewise.
         by_image: the outcomes hold every image under every row, so that all counts can be recomputed; not so in files
             from before schema 3, whose counts rest on the seal alone.
         gradients_by_image: they also hold whether the attacks had a gradient to follow; not so in older files, whose
@@ -54,6 +56,8 @@ class AdversarialRecord(Record):
     norm: Literal["linf", "l2"]
     eps: Annotated[float, Field(gt=0)]
     budget: Text
+    effort: Digest | None = None
+    sources: dict[Text, Digest] | None = None
     images: PositiveCount
     correct: CorrectRecord
     adaptive_vote: Count

@@ -21,6 +21,7 @@ from stormbench.benchmarks.results.sequences import (
 from stormbench.benchmarks.results.settings import Settings
 from stormbench.cells import Cell
 from stormbench.defenses.robustness.outcomes import ATTACKERS, AttackOutcomes
+from stormbench.errors import ResultError
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,13 @@ class Run:
             ResultError: there is no such file, it is not a result, or it was changed after it was written.
         """
         path = Path(path)
-        if kind_of(path) == "sequences":
+        kind = kind_of(path)
+        if kind == "sample":
+            raise ResultError(
+                f"{path} is of a run with a chosen precision, which shows each image in some cells only; here a full "
+                "run is wanted (gate and verify take both)"
+            )
+        if kind == "sequences":
             return SequenceRun(path, read_sequence_result(path))
         return ImageRun(path, read_result(path))
 
@@ -65,7 +72,7 @@ class Run:
 
     @property
     def pixels(self) -> dict[str, Any]:
-        """Everything that the pixels of the run depend on; runs that agree in all of it can be paired."""
+        """What the run's pixels and its model's arithmetic depend on; runs that agree in all of it can be paired."""
         return {what: setting(self.result) for what, setting in _SAME_PIXELS.items()}
 
 
@@ -123,7 +130,9 @@ class SequenceRun(Run):
         return read_sequence_outcomes(self.path, self.result)
 
 
-# What must be equal for two runs to have seen the same pixels, and what to say where it is not.
+ARITHMETIC = "arithmetic (precision, compilation, layout)"
+
+# What must be equal for two runs to be paired, and what to say where it is not: the pixels, and how they were judged.
 _SAME_PIXELS: dict[str, Callable[[Settings], Any]] = {
     "suite": lambda result: result.suite.name,
     "severity scale": lambda result: result.suite.scale,
@@ -133,4 +142,5 @@ _SAME_PIXELS: dict[str, Callable[[Settings], Any]] = {
     "images (fingerprint)": lambda result: result.data.fingerprint,
     "released files": lambda result: result.data.released,
     "seed": lambda result: result.seed,
+    ARITHMETIC: lambda result: result.inference,
 }

@@ -59,10 +59,12 @@ def attack(
     from stormbench.cli.tables.attacks import print_attack
 
     geometry: dict[str, Any] = {"resize": resize, "crop": crop, "interpolation": interpolation}
-    loaded = load_model(model, mean=options.three_fractions(mean), std=options.three_fractions(std), **geometry)
+    loaded = load_model(
+        model, mean=options.three_fractions(mean, "--mean"), std=options.three_fractions(std, "--std"), **geometry
+    )
     how: dict[str, Any] = {
         "out": out,
-        "eps": options.fraction(eps),
+        "eps": options.fraction(eps, "--eps"),
         "norm": norm.value,
         "budget": _budget(budget, chosen),
         "name": name,
