@@ -11,6 +11,7 @@ from rich.console import Console
 from stormbench.benchmarks.speed.measure import imagecorruptions, machine, measure, ours, photographs, reference_module
 from stormbench.benchmarks.speed.page import measure_page
 from stormbench.benchmarks.speed.report import footnotes, speed_table
+from stormbench.benchmarks.speed.training import measure_training
 from stormbench.cli.options import integers, names
 from stormbench.corruptions import CORRUPTIONS, SEVERITIES
 from stormbench.errors import StormbenchError
@@ -27,9 +28,17 @@ def main(
     page: Annotated[
         int | None, typer.Option(min=1, help="Instead, build a leaderboard of so many results and sort it.")
     ] = None,
+    training: Annotated[
+        str | None, typer.Option(metavar="ARCH", help="Instead, the training loop beside a bare one: small, ...")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Every number, instead of the table.")] = False,
 ) -> None:
-    """Times stormbench beside imagecorruptions-imaug and the given modules; or, with --page, the leaderboard."""
+    """Times stormbench beside imagecorruptions-imaug and the given modules; or the page, or the training loop."""
+    if training:
+        trained = measure_training(arch=training)
+        shares = {"overhead": trained.overhead, "attack_step": trained.attack_step}
+        typer.echo(json.dumps({"machine": machine()} | shares | asdict(trained), indent=1))
+        return
     if page:
         speed = measure_page(page)
         typer.echo(json.dumps({"machine": machine(), "typical_sort": speed.typical_sort} | asdict(speed), indent=1))
