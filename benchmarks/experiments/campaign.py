@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from stormbench.benchmarks.evaluation.attack import attack
 from stormbench.benchmarks.evaluation.evaluate import evaluate
-from stormbench.benchmarks.results.attack_outcomes import ATTACKERS
 from stormbench.benchmarks.results.campaigns import Campaign, Figure, RecipeRow, TrainedRow, write_campaign
 from stormbench.benchmarks.results.run import ImageRun
 from stormbench.benchmarks.results.tradeoffs import Share
 from stormbench.benchmarks.suites.corruptions import CorruptionSuite
-from stormbench.benchmarks.training.provenance import data_record
+from stormbench.benchmarks.training.begun import images_record
 from stormbench.benchmarks.training.recipes import train_recipe
 from stormbench.cells import CLEAN
 from stormbench.corruptions import CORRUPTIONS
@@ -24,6 +23,7 @@ from stormbench.datasets import Geometry, ImageSet
 from stormbench.defenses.attacks import Ball
 from stormbench.defenses.robustness import Budget, Role
 from stormbench.defenses.robustness.budgets import CURVE
+from stormbench.defenses.robustness.outcomes import ATTACKERS
 from stormbench.defenses.training.card import TrainingCard
 from stormbench.defenses.training.recipe import Recipe
 from stormbench.errors import InputError
@@ -130,7 +130,7 @@ def campaign(plan: CampaignPlan, out: Path, *, name: str | None = None) -> tuple
     """
     title = name or out.resolve().name
     measured = {recipe.name: [_measure(plan, recipe, seed, out) for seed in plan.seeds] for recipe in plan.recipes}
-    train, test = data_record(plan.train, plan.geometry), data_record(plan.test, None)
+    train, test = images_record(plan.train, plan.geometry), images_record(plan.test, None)
     found = Campaign(
         created=datetime.now(UTC).replace(microsecond=0),
         name=title,

@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
+from stormbench.benchmarks.training.begun import check_begun, forget, images_record
 from stormbench.benchmarks.training.loader import loader
-from stormbench.benchmarks.training.provenance import CHECKPOINT, UNFINISHED, data_record, refuse_another, versions
+from stormbench.benchmarks.training.provenance import CHECKPOINT, UNFINISHED, refuse_another, versions
 from stormbench.datasets import Geometry, ImageSet, match_classes
 from stormbench.defenses.oat.card import Card, read_card, write_checkpoint
 from stormbench.defenses.oat.model import ConditionalModel
@@ -51,7 +52,7 @@ class _Work:
             versions=versions(),
             history=[asdict(progress) for progress in history],
         )
-        unfinished.unlink()
+        forget(unfinished)
 
 
 def train_conditional(
@@ -87,9 +88,10 @@ def train_conditional(
     """
     if network.classes != len(images.classes):
         raise InputError(f"{images.name} has {len(images.classes)} classes, the network {network.classes}")
-    data = data_record(images, geometry)
+    data = images_record(images, geometry)
     path = out / CHECKPOINT
     if not path.exists():
+        check_begun(out / UNFINISHED, data)
         work = _Work(network, recipe, images, geometry, data, out, report)
         launch(work, device=device, devices=devices, precision=precision)
     card = read_card(path)

@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
+from stormbench.benchmarks.training.begun import check_begun, forget, images_record
 from stormbench.benchmarks.training.loader import loader
-from stormbench.benchmarks.training.provenance import CHECKPOINT, UNFINISHED, data_record, refuse_another, versions
+from stormbench.benchmarks.training.provenance import CHECKPOINT, UNFINISHED, refuse_another, versions
 from stormbench.benchmarks.training.pseudo_labels import FILE, PseudoLabels, pseudo_labels
 from stormbench.datasets import Geometry, ImageSet, match_classes
 from stormbench.defenses.training.batch import Batch
@@ -89,7 +90,7 @@ class _Work:
             passes=build_objective(model, self.recipe).passes,
             collapsed=training.detector.collapsed if training.detector else 0,
         )
-        unfinished.unlink()
+        forget(unfinished)
 
     def _load(self) -> tuple[Load, int]:
         """All images in one numbering, those with pseudo-labels last, and how many there are."""
@@ -165,7 +166,7 @@ def train_recipe(
     network = NetworkCard(arch=arch, classes=len(images.classes), mean=mean, std=std)
     build_objective(torch.nn.Identity(), recipe)  # refuses what does not fit before images are read
     make_pools(recipe, mixed=unlabelled is not None and teacher is not None)
-    data = data_record(images, geometry)
+    data = images_record(images, geometry)
     more = None
     if unlabelled is not None and teacher is not None:
         labels = pseudo_labels(teacher, unlabelled, images.classes, out / FILE, geometry=geometry, device=device)
@@ -173,6 +174,7 @@ def train_recipe(
         data |= {"pseudo": {key: value for key, value in asdict(labels).items() if key not in ("labels", "classes")}}
     path = out / CHECKPOINT
     if not path.exists():
+        check_begun(out / UNFINISHED, data)
         work = _Work(network, recipe, images, geometry, data, out, more, report, estimate)
         launch(work, device=device, devices=devices, precision=precision)
     card = read_training_card(path)

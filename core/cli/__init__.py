@@ -14,6 +14,7 @@ from stormbench.cli import (
     campaign,
     compare,
     demo,
+    gate,
     generate,
     leaderboard,
     listing,
@@ -44,6 +45,7 @@ app.command()(baseline.baseline)
 app.add_typer(leaderboard.app, name="leaderboard")
 app.command()(verify.verify)
 app.command()(compare.compare)
+app.command()(gate.gate)
 app.command()(show.show)
 app.add_typer(train.app, name="train")
 

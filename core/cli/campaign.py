@@ -52,12 +52,14 @@ def campaign(
     train = open_images(data)
     plan = CampaignPlan(
         recipes=[read_recipe(each).changed(changes) for each in recipes],
-        seeds=options.integers(seeds) or [0],
+        seeds=options.integers(seeds, "--seeds") or [0],
         train=train if train_limit is None else train.subset(range(min(train_limit, len(train)))),
         test=open_images(test),
-        suite=corruption_suite(suite).narrowed(options.names(corruptions), options.integers(severities)),
+        suite=corruption_suite(suite).narrowed(
+            options.names(corruptions, "--corruptions"), options.integers(severities, "--severities")
+        ),
         arch=arch,
-        ball=Ball(norm.value, options.fraction(eps)),
+        ball=Ball(norm.value, options.fraction(eps, "--eps")),
         budget=find_budget(budget),
         passes=passes,
         limit=limit,

@@ -38,7 +38,8 @@ def _defenses() -> Rows:
 def _attacks() -> Rows:
     from stormbench.defenses.attacks import ATTACKS
 
-    return ((attack.name, attack.summary) for attack in ATTACKS.values())
+    for attack in ATTACKS.values():
+        yield attack.name, attack.summary, "linf, l2", attack.settings, f"{attack.passes} an image: {attack.cost}"
 
 
 def _budgets() -> Rows:

@@ -16,18 +16,17 @@ from hypothesis import strategies as st
 
 from stormbench.benchmarks.analysis.compare import compare
 from stormbench.benchmarks.analysis.comparison import ATTACKED
+from stormbench.benchmarks.analysis.metrics import METRICS
 from stormbench.benchmarks.analysis.sequence_summary import summarise_sequences
 from stormbench.benchmarks.evaluation.evaluate import evaluate
 from stormbench.benchmarks.leaderboard import Board, build_boards, find_baselines, read_entries
 from stormbench.benchmarks.leaderboard.charts import _styles as styles
 from stormbench.benchmarks.leaderboard.charts import board_charts, clean_errors
-from stormbench.benchmarks.leaderboard.columns import COLUMNS
 from stormbench.benchmarks.leaderboard.ranks import Rank
 from stormbench.benchmarks.leaderboard.site import render, write_site
 from stormbench.benchmarks.leaderboard.submissions import add_result
 from stormbench.benchmarks.leaderboard.texts import as_csv, as_latex, as_markdown
 from stormbench.benchmarks.results.arrays import arrays_from
-from stormbench.benchmarks.results.attack_outcomes import ATTACK_ARRAYS
 from stormbench.benchmarks.results.documents import seal_of
 from stormbench.benchmarks.results.images import OUTCOME_ARRAYS
 from stormbench.benchmarks.results.run import Run
@@ -40,6 +39,7 @@ from stormbench.benchmarks.results.sequences import (
 from stormbench.benchmarks.results.settings import Settings
 from stormbench.benchmarks.suites.registry import SUITES
 from stormbench.cells import CLEAN
+from stormbench.defenses.robustness.outcomes import attack_arrays
 from stormbench.defenses.robustness.verdict import Verdict
 from stormbench.errors import ResultError
 from stormbench.files import npz
@@ -314,7 +314,7 @@ def as_schema_2(path: Path) -> None:
     document = json.loads(path.read_text()) | {"schema_version": 2}
     del document["adversarial"]["by_image"]
     beside = path.with_suffix(".npz")
-    arrays = arrays_from(beside.read_bytes(), [*OUTCOME_ARRAYS, *ATTACK_ARRAYS], "here")
+    arrays = arrays_from(beside.read_bytes(), [*OUTCOME_ARRAYS, *attack_arrays(gradients=False)], "here")
     beside.write_bytes(npz({name: arrays[name] for name in OUTCOME_ARRAYS}))
     document["outcomes"]["sha256"] = sha256(beside.read_bytes()).hexdigest()
     path.write_text(json.dumps(document | {"seal": seal_of(document)}))
@@ -334,12 +334,12 @@ def test_every_kind_is_printed_the_same_everywhere_and_as_the_metrics_say(
     for row in rows:
         lines = [line for line in (*markdown.splitlines(), *latex.splitlines()) if f" {row['model']} " in line]
         assert len(lines) == 2
-        for key in (column.key for column in COLUMNS if row.get(column.key)):
+        for key in (metric.name for metric in METRICS if row.get(metric.name)):
             value, low, high = row[key], row[f"{key}_low"], row[f"{key}_high"]
             assert all(f" {value} [{low}, {high}] " in line for line in lines)
             assert f"{value} <small>[{low}, {high}]</small>" in page
             printed += 1
-    assert printed == 4 + 4 + 2
+    assert printed == 5 + 4 + 2
     found = {key: row[key] for row in rows for key in row if row[key]}
     result = read_sequence_result(path)
     flips = {cell.perturbation: cell.flip_probability for cell in result.cells}
