@@ -14,6 +14,7 @@ from stormbench.benchmarks.speed.feed import stand_in as waiting
 from stormbench.benchmarks.speed.measure import imagecorruptions, machine, measure, ours, photographs, reference_module
 from stormbench.benchmarks.speed.page import measure_page
 from stormbench.benchmarks.speed.report import footnotes, speed_table
+from stormbench.benchmarks.speed.training import measure_training
 from stormbench.cells import Cell
 from stormbench.cli.options import integers, names
 from stormbench.corruptions import C_BAR, CORRUPTIONS, IMAGENET_C, SEVERITIES
@@ -32,6 +33,9 @@ def main(
     page: Annotated[
         int | None, typer.Option(min=1, help="Instead, build a leaderboard of so many results and sort it.")
     ] = None,
+    training: Annotated[
+        str | None, typer.Option(metavar="ARCH", help="Instead, the training loop beside a bare one: small, ...")
+    ] = None,
     pipeline: Annotated[
         bool, typer.Option("--pipeline", help="Instead, feed a model: cells a second made, handed over and asked.")
     ] = False,
@@ -41,7 +45,12 @@ def main(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Every number, instead of the table.")] = False,
 ) -> None:
-    """Times stormbench beside imagecorruptions-imaug and the given modules; or the leaderboard; or a model's feed."""
+    """Times stormbench beside imagecorruptions-imaug and the given modules; or the page, training, a model's feed."""
+    if training:
+        trained = measure_training(arch=training)
+        shares = {"overhead": trained.overhead, "attack_step": trained.attack_step}
+        typer.echo(json.dumps({"machine": machine()} | shares | asdict(trained), indent=1))
+        return
     if page:
         speed = measure_page(page)
         typer.echo(json.dumps({"machine": machine(), "typical_sort": speed.typical_sort} | asdict(speed), indent=1))

@@ -35,6 +35,7 @@ PLAN = CampaignPlan(
 )
 
 
+@pytest.mark.slow
 def test_a_campaign_is_its_stages_and_is_continued(tmp_path: Path) -> None:
     path, found = campaign(PLAN, tmp_path / "camp")
     assert path == tmp_path / "camp" / "camp.campaign.json"
