@@ -15,7 +15,6 @@ from stormbench.errors import ResultError, SettingsChangedError
 from stormbench.execution.shards import Shard
 from stormbench.files import Arrays, atomic_write, npz
 
-
 # Of the files in a journal; a run that another format was begun in cannot be continued.
 FORMAT = 1
 
