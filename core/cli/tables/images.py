@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
+from rich.measure import Measurement
+from rich.table import Column, Table
 
 from stormbench.benchmarks.analysis.image_summary import ImageSummary
 from stormbench.cells import CLEAN, SEVERITIES
@@ -17,7 +18,7 @@ def print_images(summary: ImageSummary, path: Path) -> None:
     """Prints a run: a row a corruption, a column a severity, and the indices below."""
     result = summary.result
     severities = sorted({severity for name, severity in summary.errors if name != CLEAN})
-    table = Table("top-1 error, %")
+    table = Table(Column("top-1 error, %", overflow="fold"))
     halves = halved_at(summary)
     headings = [*(["CE"] if summary.corruption_errors else []), *(["halved at"] if halves else [])]
     for heading in (*map(str, severities), "mean", *headings):
@@ -31,6 +32,9 @@ def print_images(summary: ImageSummary, path: Path) -> None:
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)  # names are a stranger's text
     console.print(f"{result.model.source}{f' behind {result.defense.spec}' if result.defense else ''}")
     console.print(f"{result.suite.name}, {result.data.images} images of {result.data.name}")
+    if not console.is_terminal:  # in a file or a pipe no name is broken, however long
+        whole = console.options.update(max_width=1000)
+        console.width = max(console.width, Measurement.get(console, whole, table).maximum)
     console.print(table)
     print_figures(console, summary.figures)
     if result.data.skipped:
