@@ -1,5 +1,8 @@
 """Random numbers for the kernels, from raw bits or in the reference's own order."""
 
+from collections.abc import Sequence
+from itertools import accumulate
+
 import numpy as np
 from numpy.random import MT19937, SFC64, Generator, RandomState
 from numpy.typing import NDArray
@@ -82,6 +85,16 @@ class Draws:
         if self._legacy is not None:
             return self._legacy.random_sample(count)
         return self.uniform(0.0, 1.0, (count,))
+
+    def units(self, counts: Sequence[int]) -> list[Field]:
+        """What one call of ``unit`` after the other gives, at once: small draws cost more to ask for than to make."""
+        if self._legacy is not None:
+            widths, values = counts, self._legacy.random_sample(sum(counts))
+        else:
+            widths = [count + count % 2 for count in counts]  # a word of 64 bits is for one call
+            values = self.unit(sum(widths))
+        starts = accumulate(widths, initial=0)
+        return [values[start : start + count] for start, count in zip(starts, counts, strict=False)]
 
     def uniform(self, low: float, high: float, shape: Shape) -> Field:
         """Independent and uniform between ``low`` and ``high``."""

@@ -24,6 +24,7 @@ from stormbench.corruptions.opencv import one_thread
 from stormbench.datasets.geometry import Geometry
 from stormbench.errors import InputError, MissingDependencyError
 from stormbench.randomness import stream
+from stormbench.versions import version_of
 
 Photos = Sequence[Pixels]
 SIDE = 224
@@ -212,8 +213,6 @@ def _time(contender: Contender, photo: Pixels, name: str, severity: int) -> floa
 
 def machine() -> dict[str, Any]:
     """Processor, cores, load, system, Python and libraries, and the date."""
-    from importlib.metadata import version
-
     model = next(
         (line.split(":")[1].strip() for line in _cpuinfo() if line.startswith("model name")), platform.processor()
     )
@@ -224,7 +223,7 @@ def machine() -> dict[str, Any]:
         "system": platform.platform(),
         "python": platform.python_version(),
         "libraries": {
-            name: version(name) for name in ("numpy", "numba", "scipy", "opencv-python", "pillow", "scikit-image")
+            name: version_of(name) for name in ("numpy", "numba", "scipy", "opencv-python", "pillow", "scikit-image")
         },
         "date": datetime.now(UTC).date().isoformat(),
     }

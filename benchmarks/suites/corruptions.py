@@ -12,6 +12,17 @@ from stormbench.errors import InputError
 from stormbench.metrics.corruption import TEST_CORRUPTIONS
 
 
+def refuse_empty(**chosen: Sequence[object] | None) -> None:
+    """A choice of nothing is not a choice of everything.
+
+    Raises:
+        InputError: one of the choices is an empty list.
+    """
+    for what, choice in chosen.items():
+        if choice is not None and not choice:
+            raise InputError(f"no {what} are chosen; name some, or leave the choice out for all of the suite's")
+
+
 @dataclass(frozen=True)
 class CorruptionSuite:
     """One way to make the cells of a benchmark.
@@ -56,8 +67,9 @@ class CorruptionSuite:
 
         Raises:
             UnknownNameError: there is no such corruption.
-            InputError: a severity is not 1 to 5, or a corruption has none at the suite's scale.
+            InputError: a severity is not 1 to 5, a list is empty, or a corruption has none at the suite's scale.
         """
+        refuse_empty(corruptions=corruptions, severities=severities)
         wanted = {CORRUPTIONS[name].name for name in corruptions or self.corruptions}
         if lacking := [name for name in wanted if self.scale not in CORRUPTIONS[name].severities]:
             raise InputError(f"{self.name} has scale {self.scale}, which has no severities of {', '.join(lacking)}")
