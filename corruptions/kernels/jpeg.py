@@ -36,7 +36,7 @@ def jpeg_round_trip(image: Pixels, quality: int) -> Pixels:
 
 @cache
 def _codec_is_known() -> bool:
-    """Whether Pillow's codec leaves the pixels that ours computes, of a few small images at three qualities."""
+    """Whether Pillow's codec leaves the pixels that ours computes, of two small images at four qualities."""
     ramp = np.arange(37 * 53 * 3).reshape(37, 53, 3)
     images = [
         np.random.default_rng(0).integers(0, 256, ramp.shape, np.uint8),
