@@ -7,11 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from stormbench.benchmarks.analysis.comparison import ATTACKED, INDEX_NAMES, CellTest, Comparison, Difference
-from stormbench.benchmarks.analysis.contestants import Contestant, pixel_settings, read_contestant
+from stormbench.benchmarks.analysis.baselines import check_suite, suite_baseline
+from stormbench.benchmarks.analysis.comparison import ATTACKED, CellTest, Comparison, Difference
+from stormbench.benchmarks.analysis.metrics import DECIDING, FIGURES
+from stormbench.benchmarks.analysis.summary import figures_of
+from stormbench.benchmarks.results.attack_outcomes import Right
 from stormbench.benchmarks.results.attacks import AdversarialRecord
 from stormbench.benchmarks.results.names import model_name, short_model_name
 from stormbench.benchmarks.results.plain_text import shown
+from stormbench.benchmarks.results.run import ImageRun, Run, SequenceRun
 from stormbench.cells import CLEAN, Cell
 from stormbench.errors import InputError, ResultError
 from stormbench.metrics.baselines import Baseline
@@ -19,7 +23,7 @@ from stormbench.metrics.estimates import Estimate, sampled_share
 from stormbench.metrics.intervals import wilson
 from stormbench.metrics.significance import holm, mcnemar
 
-_NAMES: tuple[Callable[[Contestant], str], ...] = (
+_NAMES: tuple[Callable[[Run], str], ...] = (
     lambda run: short_model_name(run.result),
     lambda run: model_name(run.result),
     lambda run: shown(run.result.run),
@@ -46,23 +50,35 @@ def compare(
     """
     if len(paths) < 2:
         raise InputError(f"a comparison needs at least two results, got {len(paths)}")
-    first, *others = (read_contestant(Path(path), baseline, resamples) for path in paths)
-    return [_compared(first, other) for other in others]
+    first, *others = map(Run.open, paths)
+    if baseline:
+        check_suite(baseline, first.result.suite.name)
+    elif isinstance(first, ImageRun):
+        baseline = suite_baseline(first.result.suite.name)
+    return [_compared(first, other, baseline, resamples) for other in others]
 
 
-def _compared(first: Contestant, second: Contestant) -> Comparison:
+AnyRun = ImageRun | SequenceRun
+
+
+def _compared(first: AnyRun, second: AnyRun, baseline: Baseline | None, resamples: int) -> Comparison:
     cells = _common_cells(first, second)
-    a, b = first.figures(cells), second.figures(cells)
-    indices = {name: Difference.of(a.indices[name], b.indices[name]) for name in INDEX_NAMES if name in a.indices}
-    indices |= _robust_accuracies(first, second, first.resamples)
-    corruptions = {name: Difference.of(values, b.corruptions[name]) for name, values in a.corruptions.items()}
+    a, b = (figures_of(run, cells, baseline, resamples) for run in (first, second))
+    shared = [name for name in DECIDING if name in a.indices and name in b.indices]
+    indices = {name: Difference.of(a.indices[name], b.indices[name]) for name in shared}
+    indices |= _robust_accuracies(first, second, resamples)
+    corruptions = {
+        name: Difference.of(values, b.corruptions[name])
+        for name, values in a.corruptions.items()
+        if name in b.corruptions
+    }
     tests = _cell_tests(first, second, cells)
     names = _names(first, second)
     images = first.result.data.images
     return Comparison(
         *names,
         images=images,
-        baseline=first.baseline.name if first.baseline else "",
+        baseline=baseline.name if baseline else "",
         indices=indices,
         corruptions=corruptions,
         cells=tests,
@@ -71,13 +87,29 @@ def _compared(first: Contestant, second: Contestant) -> Comparison:
     )
 
 
-def _robust_accuracies(first: Contestant, second: Contestant, resamples: int) -> dict[str, Difference]:
-    a, b = first.adversarial, second.adversarial
-    if a is None or b is None or not _same_threat(first, second):
+def _attacks(first: AnyRun, second: AnyRun) -> tuple[AdversarialRecord, AdversarialRecord] | None:
+    """What attacks left of both; None where one was not attacked."""
+    if not isinstance(first, ImageRun) or not isinstance(second, ImageRun):
+        return None
+    a, b = first.result.adversarial, second.result.adversarial
+    return (a, b) if a and b else None
+
+
+def _both_robust(first: AnyRun, second: AnyRun) -> tuple[Right, Right] | None:
+    """Which images stayed right, of both, where they met the same threat and it was kept."""
+    if not isinstance(first, ImageRun) or not isinstance(second, ImageRun) or not _same_threat(first, second):
+        return None
+    a, b = first.robust, second.robust
+    return None if a is None or b is None else (a, b)
+
+
+def _robust_accuracies(first: AnyRun, second: AnyRun, resamples: int) -> dict[str, Difference]:
+    records = _attacks(first, second)
+    if records is None or not _same_threat(first, second):
         return {}
-    if first.robust is None or second.robust is None:
-        return {"robust_accuracy": _unpaired(a, b)}
-    shares = (sampled_share(each, resamples) for each in (first.robust, second.robust))
+    if (both := _both_robust(first, second)) is None:
+        return {"robust_accuracy": _unpaired(*records)}
+    shares = (sampled_share(each, resamples) for each in both)
     return {"robust_accuracy": replace(Difference.of(*shares), higher_is_better=True)}
 
 
@@ -96,38 +128,38 @@ def _threat(record: AdversarialRecord) -> tuple[str, float, str]:
     return record.norm, record.eps, record.budget
 
 
-def _same_threat(first: Contestant, second: Contestant) -> bool:
-    a, b = first.adversarial, second.adversarial
-    return a is not None and b is not None and _threat(a) == _threat(b)
+def _same_threat(first: AnyRun, second: AnyRun) -> bool:
+    records = _attacks(first, second)
+    return records is not None and _threat(records[0]) == _threat(records[1])
 
 
-def _common_cells(first: Contestant, second: Contestant) -> list[Cell]:
-    if (first.wrong is None) != (second.wrong is None):
+def _common_cells(first: AnyRun, second: AnyRun) -> list[Cell]:
+    if type(first) is not type(second):
         raise ResultError(f"{first.path} and {second.path} cannot be compared: one is of images, one of sequences")
-    settings = pixel_settings(second.result)
-    for what, value in pixel_settings(first.result).items():
-        if value != settings[what]:
+    theirs = second.pixels
+    for what, value in first.pixels.items():
+        if value != theirs[what]:
             raise ResultError(
                 f"{first.path} and {second.path} cannot be compared: their {what} differs, "
-                f"{shown(str(value), longest=80)} against {shown(str(settings[what]), longest=80)}; "
+                f"{shown(str(value), longest=80)} against {shown(str(theirs[what]), longest=80)}; "
                 "score both models alike"
             )
-    if not np.array_equal(first.keys, second.keys):
+    if not np.array_equal(first.outcomes.keys, second.outcomes.keys):
         raise ResultError(f"{first.path} and {second.path} cannot be compared: their images are named otherwise")
     if not (cells := [cell for cell in first.cells if cell in second.cells]):
         raise ResultError(f"{first.path} and {second.path} cannot be compared: they have no cell in common")
-    if first.wrong is None and first.cells != second.cells:
+    if isinstance(first, SequenceRun) and first.cells != second.cells:
         raise ResultError(f"{first.path} and {second.path} cannot be compared: they have other perturbations or levels")
     return cells
 
 
-def _cell_tests(first: Contestant, second: Contestant, cells: Sequence[Cell]) -> list[CellTest]:
-    if first.wrong is None or second.wrong is None:
+def _cell_tests(first: AnyRun, second: AnyRun, cells: Sequence[Cell]) -> list[CellTest]:
+    if not isinstance(first, ImageRun) or not isinstance(second, ImageRun):
         return []
     wrong_first, wrong_second = first.wrong(cells), second.wrong(cells)
-    if first.robust is not None and second.robust is not None and _same_threat(first, second):
+    if both := _both_robust(first, second):
         cells = [*cells, (ATTACKED, 0)]
-        wrong_first, wrong_second = np.vstack([wrong_first, ~first.robust]), np.vstack([wrong_second, ~second.robust])
+        wrong_first, wrong_second = np.vstack([wrong_first, ~both[0]]), np.vstack([wrong_second, ~both[1]])
     only_first, only_second = (wrong_first & ~wrong_second).sum(axis=1), (~wrong_first & wrong_second).sum(axis=1)
     p = mcnemar(only_first, only_second)
     columns = (only_first.tolist(), only_second.tolist(), p.tolist(), holm(p).tolist())
@@ -150,7 +182,7 @@ def conclusion(
         first: the first model's name.
         second: the second's.
         images: how many images both saw.
-        indices: by the names of ``INDEX_NAMES``.
+        indices: by the names of ``FIGURES``.
         corruptions: where the second model is surely better (-1) or surely worse (1).
 
     Example:
@@ -158,8 +190,8 @@ def conclusion(
         >>> conclusion("A", "B", 50000, {"mce": mce}, {"pixelate": 1, "fog": -1})
         'B is better than A by 3.1 points of mCE [2.2, 4.0] on the same 50,000 images; it is worse on pixelate.'
     """
-    name = next(name for name in INDEX_NAMES if name in indices)
-    what, points, sure = INDEX_NAMES[name], indices[name].points, indices[name].sure
+    name = next(name for name in DECIDING if name in indices)
+    what, points, sure = FIGURES[name].phrase, indices[name].points, indices[name].sure
     where = f"on the same {images:,} images"
     if not sure:
         said = f"{second} and {first} cannot be told apart by {what} {where}: they differ by {points} points"
@@ -178,7 +210,7 @@ def _on(who: str, word: str, corruptions: dict[str, int], sign: int) -> str:
     return f"; {who} is {word} on {most}{' and ' if most else ''}{last}" if names else ""
 
 
-def _names(first: Contestant, second: Contestant) -> tuple[str, str]:
+def _names(first: Run, second: Run) -> tuple[str, str]:
     """The models' names; those of the runs, or of the files, where the models have one name."""
     for name in _NAMES:
         if name(first) != name(second):
@@ -186,11 +218,12 @@ def _names(first: Contestant, second: Contestant) -> tuple[str, str]:
     return "the first", "the second"
 
 
-def _notes(first: Contestant, second: Contestant, cells: Sequence[Cell]) -> list[str]:
+def _notes(first: AnyRun, second: AnyRun, cells: Sequence[Cell]) -> list[str]:
     notes = []
-    if first.adversarial and second.adversarial and not _same_threat(first, second):
+    attacked = _attacks(first, second) is not None
+    if attacked and not _same_threat(first, second):
         notes.append("Robust accuracies are not compared: the attacks had other norms, radii or budgets.")
-    elif first.adversarial and second.adversarial and (first.robust is None or second.robust is None):
+    elif attacked and _both_robust(first, second) is None:
         notes.append(
             "Robust accuracies are compared without pairing: one result is of a time when only counts were kept."
         )

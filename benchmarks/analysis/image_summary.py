@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from stormbench.benchmarks.analysis.baselines import check_suite
 from stormbench.benchmarks.analysis.figures import sampled_figures
+from stormbench.benchmarks.analysis.metrics import FIGURES, image_means
 from stormbench.benchmarks.analysis.resampling import Resampled
-from stormbench.benchmarks.results.images import CellCounts, Result, read_outcomes
+from stormbench.benchmarks.results.images import Result
+from stormbench.benchmarks.results.run import ImageRun
 from stormbench.cells import CLEAN, Cell
 from stormbench.metrics.baselines import Baseline
 from stormbench.metrics.estimates import Estimate, Sampled
@@ -14,11 +16,11 @@ from stormbench.metrics.intervals import wilson
 
 
 @dataclass(frozen=True)
-class Summary:
+class ImageSummary:
     """All figures of one run.
 
     Attributes:
-        result: the counts they come from.
+        run: what they come from.
         errors: top-1 error of each cell, Wilson intervals.
         mean_error: plain mean over all corrupted cells, bootstrap over images, as all below.
         baseline: what CE and mCE are measured against.
@@ -32,7 +34,7 @@ class Summary:
             on the same images are resampled alike, so that their differences are paired.
     """
 
-    result: Result
+    run: ImageRun
     errors: dict[Cell, Estimate]
     mean_error: Estimate | None
     baseline: Baseline | None = None
@@ -45,6 +47,20 @@ class Summary:
     samples: Mapping[str, Sampled] = field(default_factory=dict)
 
     @property
+    def result(self) -> Result:
+        """The counts that the figures come from."""
+        return self.run.result
+
+    @property
+    def figures(self) -> dict[str, Estimate]:
+        """All figures of the table of metrics (``FIGURES``) that the run has, in its order."""
+        found = self.result.adversarial
+        own = {name: Estimate.of(sampled) for name, sampled in self.samples.items()}
+        own |= {"clean_error": self.clean} if self.clean else {}
+        own |= {"robust_accuracy": share(found.correct.adaptive, found.images)} if found else {}
+        return {name: own[name] for name in FIGURES if name in own}
+
+    @property
     def clean(self) -> Estimate | None:
         """Top-1 error on clean images."""
         return self.errors.get((CLEAN, 0))
@@ -55,38 +71,44 @@ class Summary:
         return list(dict.fromkeys(corruption for corruption, _ in self.errors if corruption != CLEAN))
 
 
-def summarise(path: Path, result: Result, baseline: Baseline | None, *, resamples: int = 1000) -> Summary:
+def summarise_images(run: ImageRun, baseline: Baseline | None, *, resamples: int = 1000) -> ImageSummary:
     """Computes every figure that the run's cells allow.
 
     Args:
-        path: the result file; the outcomes beside it give the intervals.
-        result: what it holds.
+        run: on images.
         baseline: what to normalise by; None for suites that report plain mean errors.
         resamples: number of bootstrap resamples.
 
     Raises:
         ResultError: the outcomes are missing or do not fit the result.
+        InputError: the baseline is of another suite.
     """
-    run = Resampled.of(result, read_outcomes(path, result), resamples)
-    figures = sampled_figures(run, baseline)
-    indices = {name: Estimate.of(samples) for name, samples in figures.indices.items()}
-    return Summary(
-        result,
-        errors={(cell.corruption, cell.severity): _wilson(cell) for cell in result.cells},
-        mean_error=indices.get("mean_error"),
+    if baseline:
+        check_suite(baseline, run.result.suite.name)
+    resampled = Resampled.of(run, resamples)
+    figures = sampled_figures(resampled, baseline)
+    samples = figures.indices | image_means(run.outcomes, resampled.columns, resamples)
+    estimates = {name: Estimate.of(sampled) for name, sampled in samples.items()}
+    return ImageSummary(
+        run,
+        errors={(cell.corruption, cell.severity): share(cell.wrong, cell.images) for cell in run.result.cells},
+        mean_error=estimates.get("mean_error"),
         baseline=baseline,
         corruption_errors={name: Estimate.of(samples) for name, samples in figures.corruptions.items()}
         if baseline
         else {},
-        corruption_means={name: Estimate.of(100 * run.mean_errors(name)) for name in run.complete},
-        severity_means={severity: Estimate.of(100 * run.severity_errors(severity)) for severity in run.severities},
-        mce=indices.get("mce"),
-        relative_mce=indices.get("relative_mce"),
+        corruption_means={name: Estimate.of(100 * resampled.mean_errors(name)) for name in resampled.complete},
+        severity_means={
+            severity: Estimate.of(100 * resampled.severity_errors(severity)) for severity in resampled.severities
+        },
+        mce=estimates.get("mce"),
+        relative_mce=estimates.get("relative_mce"),
         notes=figures.notes,
-        samples=figures.indices,
+        samples=samples,
     )
 
 
-def _wilson(cell: CellCounts) -> Estimate:
-    low, high = wilson(cell.wrong, cell.images)
-    return Estimate(100 * cell.error, 100 * low, 100 * high)
+def share(count: int, images: int) -> Estimate:
+    """A share of images in percent, with Wilson's interval."""
+    low, high = wilson(count, images)
+    return Estimate(100 * count / images, 100 * low, 100 * high)

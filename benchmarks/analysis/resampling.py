@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stormbench.benchmarks.results.images import Outcomes, Result
+from stormbench.benchmarks.results.run import ImageRun
 from stormbench.cells import CLEAN, SEVERITIES, Cell
 from stormbench.metrics.estimates import Sampled, resampled_shares
 
@@ -24,11 +24,11 @@ class Resampled:
     means: NDArray[np.float64]
 
     @classmethod
-    def of(cls, result: Result, outcomes: Outcomes, resamples: int) -> "Resampled":
+    def of(cls, run: ImageRun, resamples: int) -> "Resampled":
         """Resamples the images of a run: always by the same draws, so that runs on the same images are paired."""
-        wrong = (outcomes.rank >= 1).T
+        wrong = (run.outcomes.rank >= 1).T
         drawn = resampled_shares(wrong, resamples)
-        columns = {(cell.corruption, cell.severity): index for index, cell in enumerate(result.cells)}
+        columns = {cell: index for index, cell in enumerate(run.cells)}
         return cls(columns, np.concatenate([wrong.mean(axis=0)[None], drawn]))
 
     def only(self, cells: Iterable[Cell]) -> "Resampled":

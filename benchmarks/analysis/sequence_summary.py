@@ -2,21 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stormbench.benchmarks.analysis.baselines import ADVICE
-from stormbench.benchmarks.results.sequences import (
-    SequenceOutcomes,
-    SequenceResult,
-    flips_and_distances,
-    read_sequence_outcomes,
-)
-from stormbench.benchmarks.suites.sequences import SEQUENCE_SUITES
+from stormbench.benchmarks.analysis.baselines import ADVICE, check_suite
+from stormbench.benchmarks.analysis.metrics import FIGURES
+from stormbench.benchmarks.results.run import SequenceRun
+from stormbench.benchmarks.results.sequences import SequenceResult, flips_and_distances
+from stormbench.benchmarks.suites.registry import SUITES
+from stormbench.benchmarks.suites.sequences import SequenceSuite
 from stormbench.cells import Cell
-from stormbench.errors import InputError
 from stormbench.metrics.baselines import Baseline
 from stormbench.metrics.estimates import Estimate
 from stormbench.metrics.intervals import resampled_means
@@ -30,7 +26,7 @@ class SequenceSummary:
     """All figures of one run on sequences, with 95 % intervals by bootstrap over the sequences.
 
     Attributes:
-        result: the counts they come from.
+        run: what they come from.
         flip_probability: FP of each cell, percent.
         top5_distance: uT5D of each cell, 0..15; empty for models of fewer than five classes.
         mean_flip_probability: plain mean over the suite's perturbations at level 1, percent.
@@ -47,7 +43,7 @@ class SequenceSummary:
             probability in percent.
     """
 
-    result: SequenceResult
+    run: SequenceRun
     flip_probability: dict[Cell, Estimate]
     top5_distance: dict[Cell, Estimate]
     mean_flip_probability: Estimate | None = None
@@ -61,15 +57,22 @@ class SequenceSummary:
     samples: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     by_perturbation: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
+    @property
+    def figures(self) -> dict[str, Estimate]:
+        """All figures of the table of metrics (``FIGURES``) that the run has, in its order."""
+        return {name: Estimate.of(self.samples[name]) for name in FIGURES if name in self.samples}
 
-def summarise_sequences(
-    path: Path, result: SequenceResult, baseline: Baseline | None, *, resamples: int = 1000
-) -> SequenceSummary:
+    @property
+    def result(self) -> SequenceResult:
+        """The counts that the figures come from."""
+        return self.run.result
+
+
+def summarise_sequences(run: SequenceRun, baseline: Baseline | None, *, resamples: int = 1000) -> SequenceSummary:
     """Computes every figure that the run's cells allow.
 
     Args:
-        path: the result file; the outcomes beside it give the intervals.
-        result: what it holds.
+        run: on sequences.
         baseline: what to normalise by.
         resamples: number of bootstrap resamples.
 
@@ -77,20 +80,21 @@ def summarise_sequences(
         ResultError: the outcomes are missing or do not fit the result.
         InputError: the baseline is of another suite.
     """
-    if baseline and baseline.suite != result.suite.name:
-        raise InputError(f"the baseline {baseline.name} is of {baseline.suite}, this run of {result.suite.name}")
-    flips, distances = _sampled(result, read_sequence_outcomes(path, result), resamples)
+    result = run.result
+    if baseline:
+        check_suite(baseline, result.suite.name)
+    flips, distances = _sampled(run, resamples)
     ten = [name for name, level in result.keys if level == 1]
     flip_rate, mfr, note = _against(flips, baseline.flip_probability if baseline else {}, mean_flip_rate)
     relative, mt5d, _ = _against(distances, baseline.top5_distance if baseline else {}, mean_top5_distance)
-    normalised = result.suite.name in SEQUENCE_SUITES and SEQUENCE_SUITES[result.suite.name].normalised
+    normalised = _is_normalised(result.suite.name)
     advice = ADVICE.format(suite=result.suite.name) if normalised and baseline is None else note
     indices = {"flip_probability": _plain_mean(flips, ten, 100), "top5_distance": _plain_mean(distances, ten, 1)}
     indices |= {"mfr": mfr, "mt5d": mt5d}
     samples = {name: sampled for name, sampled in indices.items() if sampled is not None}
     estimates = {name: Estimate.of(sampled) for name, sampled in samples.items()}
     return SequenceSummary(
-        result,
+        run,
         flip_probability={cell: Estimate.of(100 * sampled) for cell, sampled in flips.items()},
         top5_distance={cell: Estimate.of(sampled) for cell, sampled in distances.items()},
         mean_flip_probability=estimates.get("flip_probability"),
@@ -113,10 +117,16 @@ def summarise_sequences(
 Sampled = dict[Cell, NDArray[np.float64]]
 
 
-def _sampled(result: SequenceResult, outcomes: SequenceOutcomes, resamples: int) -> tuple[Sampled, Sampled]:
+def _is_normalised(suite: str) -> bool:
+    found = SUITES.get(suite)
+    return isinstance(found, SequenceSuite) and found.normalised
+
+
+def _sampled(run: SequenceRun, resamples: int) -> tuple[Sampled, Sampled]:
     """Flip probability and top-5 distance of each cell: as observed, then in each resample of the sequences."""
     cells = {
-        key: flips_and_distances(outcomes.cell(result.cells, index), key[0]) for index, key in enumerate(result.keys)
+        key: flips_and_distances(run.outcomes.cell(run.result.cells, index), key[0])
+        for index, key in enumerate(run.cells)
     }
     flips = {key: figures for key, (figures, _) in cells.items()}
     distances = {key: figures for key, (_, figures) in cells.items() if figures is not None}

@@ -9,8 +9,9 @@ from typing import NamedTuple
 from scipy.stats import spearmanr
 
 from stormbench.benchmarks.results.attacks import AdversarialRecord
-from stormbench.benchmarks.results.images import Result, read_outcomes, read_result
+from stormbench.benchmarks.results.images import Result, read_result
 from stormbench.benchmarks.results.plain_text import shown
+from stormbench.benchmarks.results.run import ImageRun
 from stormbench.benchmarks.results.tradeoffs import Point, Share, Tradeoff
 from stormbench.cells import CLEAN
 from stormbench.defenses.robustness.budgets import Role
@@ -19,7 +20,7 @@ from stormbench.errors import ResultError
 _MOST_POINTS = 100
 
 
-def _impossible(found: Tradeoff, points: Sequence[Point]) -> str | None:
+def impossible(found: Tradeoff, points: Sequence[Point]) -> str | None:
     """What cannot be in a trade-off that agrees with itself, or None."""
     if len(points) > _MOST_POINTS or len(found.transfers) > _MOST_POINTS**2:
         return f"it has {len(points)} points and {len(found.transfers)} transfers; a curve has fewer"
@@ -48,14 +49,19 @@ def _is_plain(name: str) -> bool:
     return name not in (".", "..") and bool(re.fullmatch(r"[\w=,.@ +-]{1,200}", name, re.ASCII))
 
 
-def _agrees(path: Path, tradeoff: Tradeoff, point: Point) -> bool:
+def agrees(path: Path, tradeoff: Tradeoff, point: Point) -> bool:
+    """Whether the results of a point lie beside the trade-off file and hold its counts; False where some are missing.
+
+    Raises:
+        ResultError: a result is broken, or holds other counts.
+    """
     places = results_of(path, tradeoff, point)
     if len(places) < len(point.results) or not places:
         return False
-    results = [(place, read_result(place)) for place in places]
-    for place, result in results:
-        read_outcomes(place, result)
-    if doubt := _departure(tradeoff, point, [result for _, result in results]):
+    runs = [ImageRun(place, read_result(place)) for place in places]
+    for run in runs:
+        _ = run.outcomes  # held against the counts
+    if doubt := _departure(tradeoff, point, [run.result for run in runs]):
         raise ResultError(f"{path} and {places[0]} disagree: {doubt}")
     return True
 

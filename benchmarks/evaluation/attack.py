@@ -21,7 +21,7 @@ from stormbench.benchmarks.results.attack_outcomes import AttackOutcomes
 from stormbench.benchmarks.results.attacks import AdversarialRecord, AttackRecord, CorrectRecord
 from stormbench.benchmarks.results.images import Result, read_outcomes, read_result, write_result
 from stormbench.benchmarks.results.settings import Settings
-from stormbench.benchmarks.suites.corruptions import SUITES, Suite
+from stormbench.benchmarks.suites.registry import Suite, corruption_suite
 from stormbench.datasets import ImageSet
 from stormbench.datasets.on_the_fly import OnTheFly
 from stormbench.defenses.attacks import Ball, make_attack, run_attack
@@ -88,7 +88,7 @@ def attack(
         StormbenchError: see ``stormbench.errors``; whatever was finished is kept.
     """
     ball, chosen = Ball(norm, eps), BUDGETS[budget] if isinstance(budget, str) else budget
-    bare = replace(SUITES[suite] if isinstance(suite, str) else suite, corruptions=())
+    bare = replace(corruption_suite(suite), corruptions=())
     inputs = open_inputs(model, data, defense, limit=limit, device=device, workers=workers, skip_broken=skip_broken)
     model, images = inputs.model, inputs.images
     others = {key: load_model(value) if isinstance(value, str) else value for key, value in (sources or {}).items()}

@@ -2,23 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stormbench.benchmarks.evaluation.inputs import Inputs
+from stormbench.benchmarks.evaluation.inputs import Inputs, defended
 from stormbench.benchmarks.evaluation.model_task import ModelTask
+from stormbench.benchmarks.evaluation.options import RunOptions
 from stormbench.benchmarks.evaluation.settings import released_name, suite_record
-from stormbench.benchmarks.results.images import Outcomes
-from stormbench.benchmarks.suites.corruptions import Suite
+from stormbench.benchmarks.results.images import Outcomes, write_result
+from stormbench.benchmarks.results.run import ImageRun
+from stormbench.benchmarks.results.settings import Settings, SuiteRecord
+from stormbench.benchmarks.suites.corruptions import CorruptionSuite
 from stormbench.cells import CLEAN, Cell, Pixels
+from stormbench.datasets import ImageSet
 from stormbench.datasets.on_disk.image_reader import open_released
+from stormbench.datasets.on_disk.manifest import Manifest
 from stormbench.datasets.on_the_fly import CellPixels, OnTheFly
 from stormbench.errors import DataError
 from stormbench.execution.journal import Journal
-from stormbench.execution.shards import Shard
+from stormbench.execution.shards import Shard, split
 from stormbench.execution.timing import spent_on
 from stormbench.metrics.classification import predict, rank_of_label
 
@@ -66,21 +72,49 @@ class ImageTask(ModelTask):
             )
         return np.stack(batch)
 
+    @classmethod
+    def of(cls, suite: CorruptionSuite, inputs: Inputs, options: RunOptions) -> tuple["ImageTask", str | None]:
+        """The task of a run, and what the result calls the set that the cells are read from."""
+        record, released = suite_record(suite), options.released
+        pixels, manifest = open_pixels(record, suite.cells, inputs.sound, options.seed, released)
+        task = cls(
+            build=partial(defended, inputs.model, options.defense),
+            images=inputs.sound,
+            seed=options.seed,
+            device=options.device,
+            batch_size=options.batch_size,
+            labels=inputs.labels,
+            pixels=pixels,
+            cells=[(CLEAN, 0), *suite.cells],
+        )
+        return task, None if released is None else released_name(Path(released), manifest, record, inputs)
 
-def _cell_pixels(suite: Suite, inputs: Inputs, seed: int, released: str | Path | None) -> tuple[CellPixels, str | None]:
-    """Where the cells come from, and what the result calls that."""
+    @property
+    def keys(self) -> Sequence[Cell]:
+        """What a result counts, in order."""
+        return self.cells
+
+    @property
+    def shards(self) -> list[Shard]:
+        """Of the run: a shard is a batch."""
+        return split(len(self.images), self.batch_size)
+
+    def stored(self, settings: Settings, journal: Journal, path: Path) -> ImageRun:
+        """Joins the outcomes of all shards and writes the result."""
+        parts = [journal.read(shard.index) for shard in self.shards]
+        outcomes = Outcomes(
+            keys=np.array(self.images.keys, dtype=np.str_),
+            labels=self.labels,
+            prediction=np.concatenate([part["prediction"] for part in parts], axis=1),
+            rank=np.concatenate([part["rank"] for part in parts], axis=1),
+        )
+        return ImageRun(path, write_result(settings, self.cells, outcomes, path))
+
+
+def open_pixels(
+    suite: SuiteRecord, cells: Sequence[Cell], images: ImageSet, seed: int, released: str | Path | None
+) -> tuple[CellPixels, Manifest | None]:
+    """Where the pixels of the cells come from, and the manifest of the set on disk, if that is where and it has one."""
     if released is None:
         return OnTheFly(suite.geometry, suite.scale, suite.jpeg_quality, seed), None
-    root = Path(released)
-    pixels, manifest = open_released(root, inputs.sound, suite.geometry, suite.cells)
-    return pixels, released_name(root, manifest, suite_record(suite), inputs)
-
-
-def _gather(task: ImageTask, journal: Journal) -> Outcomes:
-    parts = [journal.read(index) for index in sorted(journal.finished())]
-    return Outcomes(
-        keys=np.array(task.images.keys, dtype=np.str_),
-        labels=task.labels,
-        prediction=np.concatenate([part["prediction"] for part in parts], axis=1),
-        rank=np.concatenate([part["rank"] for part in parts], axis=1),
-    )
+    return open_released(Path(released), images, suite.geometry, list(cells))

@@ -31,12 +31,14 @@ class ModelTask:
         images: the data set.
         seed: for defenses that draw; every cell of every shard starts from its own stream.
         device: where the model runs.
+        batch_size: images or frames that go through the model at once.
     """
 
     build: Callable[[], nn.Module]
     images: ImageSet
     seed: int
     device: str
+    batch_size: int
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {SWITCHES: precision_switches()}

@@ -8,80 +8,95 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stormbench.benchmarks.evaluation.image_task import ImageTask
+from stormbench.benchmarks.evaluation.image_task import ImageTask, open_pixels
 from stormbench.benchmarks.evaluation.inputs import defended
+from stormbench.benchmarks.evaluation.sequence_task import SequenceTask, open_sequences
 from stormbench.benchmarks.models.model import Model
-from stormbench.benchmarks.results.images import Result, read_outcomes
 from stormbench.benchmarks.results.plain_text import shown
-from stormbench.benchmarks.results.settings import Settings
+from stormbench.benchmarks.results.run import ImageRun, Run, SequenceRun
 from stormbench.cells import CLEAN
 from stormbench.datasets import ImageSet, match_classes
-from stormbench.datasets.on_disk.image_reader import open_released
-from stormbench.datasets.on_the_fly import CellPixels, OnTheFly
 from stormbench.errors import ResultError
-from stormbench.execution.shards import Shard, split
+from stormbench.execution.shards import Shard
 
 Released = str | Path | None
 
 
 @dataclass(frozen=True)
-class Claims:
-    """A result as something that can be recomputed in pieces: one cell of one shard at a time.
+class Recomputation:
+    """A stored result as something that can be recomputed in pieces: one cell of one shard at a time.
 
     That is the least that can be recomputed where a random defense draws shard by shard.
 
     Attributes:
         shards: of the run.
         frames: predictions for each image, by cell; 1 but for sequences.
-        held: recomputes a cell of a shard; true where the prediction is the one that the result claims.
+        agrees: recomputes a cell of a shard; true where the prediction is the stored one.
     """
 
     shards: list[Shard]
     frames: list[int]
-    held: Callable[[Shard, int], NDArray[np.bool_]]
+    agrees: Callable[[Shard, int], NDArray[np.bool_]]
 
 
-def image_claims(path: Path, result: Result, model: Model, images: ImageSet, released: Released, device: str) -> Claims:
-    """The claims of a result on images; those of an attack are its clean predictions.
+def recomputation(
+    run: ImageRun | SequenceRun, model: Model, images: ImageSet, released: Released, device: str
+) -> Recomputation:
+    """Prepares to recompute a result; of an attacked one, its clean predictions.
 
     Raises:
         ResultError: the outcomes are broken, or the result is of released files and none are given, or the reverse.
     """
-    outcomes = read_outcomes(path, result)
+    _check_source(run, released)
+    return (_of_sequences if isinstance(run, SequenceRun) else _of_images)(run, model, images, released, device)  # type: ignore[arg-type]
+
+
+def _of_images(run: ImageRun, model: Model, images: ImageSet, released: Released, device: str) -> Recomputation:
+    result, stored = run.result, run.outcomes.prediction
+    corrupted = [key for key in run.cells if key[0] != CLEAN]
     task = ImageTask(
         build=partial(defended, model, result.defense.spec if result.defense else None),
         images=images,
-        labels=match_classes(images, model.num_classes),
-        pixels=_pixels(path, result, images, released),
-        cells=[],
         seed=result.seed,
         device=device,
+        batch_size=result.batch_size,
+        labels=match_classes(images, model.num_classes),
+        pixels=open_pixels(result.suite, corrupted, images, result.seed, released)[0],
+        cells=[],
     )
 
-    def held(shard: Shard, cell: int) -> NDArray[np.bool_]:
-        task.cells = [result.keys[cell]]
-        claimed = outcomes.prediction[cell, shard.start : shard.stop]
-        return np.asarray(task(shard)["prediction"][0] == claimed)
+    def agrees(shard: Shard, cell: int) -> NDArray[np.bool_]:
+        task.cells = [run.cells[cell]]
+        return np.asarray(task(shard)["prediction"][0] == stored[cell, shard.start : shard.stop])
 
-    return Claims(split(result.data.images, result.batch_size), [1] * len(result.cells), held)
-
-
-def _pixels(path: Path, result: Result, images: ImageSet, released: Released) -> CellPixels:
-    suite = result.suite
-    check_source(path, result, released)
-    if released is None:
-        return OnTheFly(suite.geometry, suite.scale, suite.jpeg_quality, result.seed)
-    cells = [key for key in result.keys if key[0] != CLEAN]
-    return open_released(Path(released), images, suite.geometry, cells)[0]
+    return Recomputation(task.shards, [1] * len(run.cells), agrees)
 
 
-def check_source(path: Path, result: Settings, released: Released) -> None:
-    """Refuses released files for a result that was made on the fly, and the reverse.
+def _of_sequences(run: SequenceRun, model: Model, images: ImageSet, released: Released, device: str) -> Recomputation:
+    """A frame agrees where all of its best classes are the stored ones, in order."""
+    result, outcomes = run.result, run.outcomes
+    task = SequenceTask(
+        build=partial(defended, model, result.defense.spec if result.defense else None),
+        images=images,
+        seed=result.seed,
+        device=device,
+        batch_size=result.batch_size,
+        labels=match_classes(images, model.num_classes),
+        pixels=open_sequences(result.suite, run.cells, images, result.seed, released)[0],
+        cells=[],
+    )
 
-    Raises:
-        ResultError: the message says how the result was scored.
-    """
-    claimed = result.data.released
-    if (released is None) != (claimed is None):
-        scored = f"on released files ({shown(claimed)}): say where they are" if claimed else "on images made on the fly"
-        raise ResultError(f"{path} was scored {scored}")
+    def agrees(shard: Shard, cell: int) -> NDArray[np.bool_]:
+        task.cells = [(run.cells[cell], result.cells[cell].frames)]
+        stored = outcomes.cell(result.cells, cell)[shard.start : shard.stop]
+        return np.asarray((task(shard)["top"] == stored).all(axis=-1))
+
+    return Recomputation(task.shards, [cell.frames for cell in result.cells], agrees)
+
+
+def _check_source(run: Run, released: Released) -> None:
+    """Refuses released files for a result that was made on the fly, and the reverse."""
+    stored = run.result.data.released
+    if (released is None) != (stored is None):
+        scored = f"on released files ({shown(stored)}): say where they are" if stored else "on images made on the fly"
+        raise ResultError(f"{run.path} was scored {scored}")

@@ -11,8 +11,7 @@ from stormbench.benchmarks.evaluation.device import device_record
 from stormbench.benchmarks.evaluation.inputs import Inputs
 from stormbench.benchmarks.models.model import uses_library
 from stormbench.benchmarks.results.settings import DataRecord, DefenseRecord, ModelRecord, Settings, SuiteRecord
-from stormbench.benchmarks.suites.corruptions import Suite
-from stormbench.benchmarks.suites.sequences import SequenceSuite
+from stormbench.benchmarks.suites.registry import Suite
 from stormbench.datasets.on_disk.manifest import Manifest
 from stormbench.defenses import defend, draws_per_decision, own_weights_digest
 from stormbench.errors import DataError
@@ -70,7 +69,7 @@ def settings_of(
     )
 
 
-def suite_record(suite: Suite | SequenceSuite) -> SuiteRecord:
+def suite_record(suite: Suite) -> SuiteRecord:
     """What a result says of how its pixels were made."""
     return SuiteRecord(name=suite.name, scale=suite.scale, geometry=suite.geometry, jpeg_quality=suite.jpeg_quality)
 

@@ -9,14 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from stormbench.benchmarks.evaluation.recompute import Claims, image_claims
-from stormbench.benchmarks.evaluation.recompute_sequences import sequence_claims
+from stormbench.benchmarks.evaluation.recompute import Recomputation, recomputation
 from stormbench.benchmarks.models.loading import load_model
 from stormbench.benchmarks.models.model import Model
-from stormbench.benchmarks.results.documents import is_sequence_result
-from stormbench.benchmarks.results.images import read_result
-from stormbench.benchmarks.results.sequences import read_sequence_result
-from stormbench.benchmarks.results.settings import Settings
+from stormbench.benchmarks.results.run import Run
 from stormbench.benchmarks.results.verifications import Verification
 from stormbench.datasets import ImageSet, open_images
 from stormbench.datasets.inspection import decodable_images, inspect_images
@@ -67,13 +63,15 @@ def verify(
     """
     if not 0 < sample <= 1:
         raise InputError(f"a sample is a share above 0 and at most 1, not {sample}")
-    claims = _claims(path, model, data, released, device)
+    run = Run.open(path)
+    given = _same_model(run, model), _same_images(run, data)
+    stored = recomputation(run, *given, released, device)
     seed = secrets.randbits(31) if seed is None else seed
-    units = _sample(claims, sample, seed)
-    recomputed, equal, total = 0, 0, sum(len(shard) * claims.frames[cell] for shard, cell in units)
+    units = _sample(stored, sample, seed)
+    recomputed, equal, total = 0, 0, sum(len(shard) * stored.frames[cell] for shard, cell in units)
     for shard, cell in units:
-        held = claims.held(shard, cell)
-        recomputed, equal = recomputed + held.size, equal + int(held.sum())
+        agrees = stored.agrees(shard, cell)
+        recomputed, equal = recomputed + agrees.size, equal + int(agrees.sum())
         if progress:
             progress(recomputed, total)
     return Verification(
@@ -86,42 +84,33 @@ def verify(
     )
 
 
-def _claims(path: Path, model: str, data: str | Path, released: str | Path | None, device: str) -> Claims:
-    if is_sequence_result(path):
-        of_sequences = read_sequence_result(path)
-        given = _same_model(path, of_sequences, model), _same_images(path, of_sequences, data)
-        return sequence_claims(path, of_sequences, *given, released, device)
-    result = read_result(path)
-    return image_claims(
-        path, result, _same_model(path, result, model), _same_images(path, result, data), released, device
-    )
-
-
-def _sample(claims: Claims, share: float, seed: int) -> list[Unit]:
-    units = [(shard, cell) for shard in claims.shards for cell in range(len(claims.frames))]
+def _sample(stored: Recomputation, share: float, seed: int) -> list[Unit]:
+    units = [(shard, cell) for shard in stored.shards for cell in range(len(stored.frames))]
     wanted = min(len(units), max(_LEAST_UNITS, ceil(share * len(units))))
     chosen = np.random.default_rng(seed).choice(len(units), size=wanted, replace=False)
     return [units[index] for index in sorted(chosen.tolist())]
 
 
-def _same_model(path: Path, result: Settings, spec: str) -> Model:
+def _same_model(run: Run, spec: str) -> Model:
+    result = run.result
     model = load_model(spec, **asdict(result.model.preprocessing))
     if model.digest != result.model.digest:
         raise ResultError(
-            f"{path} was made with the weights {result.model.digest[:16]}..., {spec} has {model.digest[:16]}...; "
+            f"{run.path} was made with the weights {result.model.digest[:16]}..., {spec} has {model.digest[:16]}...; "
             "give the very weights that were scored"
         )
     return model
 
 
-def _same_images(path: Path, result: Settings, data: str | Path) -> ImageSet:
+def _same_images(run: Run, data: str | Path) -> ImageSet:
+    result = run.result
     images = open_images(data)
     wanted = result.data.images + len(result.data.skipped)
     images = images.subset(range(min(wanted, len(images))))
     found = inspect_images(images, workers=0)
     if found.fingerprint != result.data.fingerprint:
         raise ResultError(
-            f"{path} was made on {result.data.images} images with the fingerprint {result.data.fingerprint}, "
+            f"{run.path} was made on {result.data.images} images with the fingerprint {result.data.fingerprint}, "
             f"the first {len(images)} of {data} have {found.fingerprint}; give the very images that were scored"
         )
     return decodable_images(images, found, skip_broken=True)

@@ -10,7 +10,7 @@ from stormbench.benchmarks.evaluation.evaluate import score
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.results.images import CellCounts, Result
 from stormbench.benchmarks.results.tradeoffs import Point, Share
-from stormbench.benchmarks.suites.corruptions import Suite
+from stormbench.benchmarks.suites.corruptions import CorruptionSuite
 from stormbench.cells import CLEAN
 from stormbench.datasets import ImageSet
 from stormbench.datasets.on_the_fly import clean_pixels
@@ -42,7 +42,7 @@ class Plan:
     """
 
     images: ImageSet
-    suite: Suite
+    suite: CorruptionSuite
     ball: Ball
     budget: Budget = CURVE
     limit: int | None = None

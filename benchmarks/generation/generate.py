@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stormbench.benchmarks.generation.builder import SetBuilder
-from stormbench.benchmarks.suites.corruptions import Suite
-from stormbench.benchmarks.suites.registry import find_suite
-from stormbench.benchmarks.suites.sequences import SequenceSuite
+from stormbench.benchmarks.suites.registry import SUITES, Suite
 from stormbench.cells import Cell
 from stormbench.corruptions import CORRUPTIONS
 from stormbench.corruptions.perturbations import PERTURBATIONS
@@ -34,7 +32,7 @@ _VERSIONS_OF = ("stormbench", "numpy", "scipy", "opencv-python", "Pillow")
 def generate(
     source: str | Path | ImageSet,
     out: str | Path,
-    suite: str | Suite | SequenceSuite = "imagenet-c",
+    suite: str | Suite = "imagenet-c",
     *,
     corruptions: Sequence[str] | None = None,
     severities: Sequence[int] | None = None,
@@ -73,7 +71,7 @@ def generate(
         SettingsChangedError: the set in ``out`` was made otherwise.
         StormbenchError: see ``stormbench.errors``; whatever was finished is kept.
     """
-    suite = find_suite(suite) if isinstance(suite, str) else suite
+    suite = SUITES[suite] if isinstance(suite, str) else suite
     suite = suite.narrowed(corruptions, severities)
     images = open_images(source) if isinstance(source, str | Path) else source
     images = images if limit is None else images.subset(range(min(limit, len(images))))
@@ -88,7 +86,7 @@ def generate(
     return _Generation(SetBuilder(root, sound, wanted), about).go(workers, progress)
 
 
-def _layout(name: str | None, suite: Suite | SequenceSuite) -> Layout:
+def _layout(name: str | None, suite: Suite) -> Layout:
     formats = suite.formats
     if name is not None and name not in formats:
         raise InputError(f"{suite.name} cannot be written as {name!r}; it can as {', '.join(formats)}")
@@ -105,7 +103,7 @@ def _look(source: str | Path | ImageSet, images: ImageSet, root: Path, workers: 
 
 
 def _manifest(
-    suite: Suite | SequenceSuite, sound: ImageSet, layout: Layout, *, seed: int, about: Provenance, images: ImageSet
+    suite: Suite, sound: ImageSet, layout: Layout, *, seed: int, about: Provenance, images: ImageSet
 ) -> Manifest:
     libraries = (*_VERSIONS_OF, *(["av"] if layout == "films" else []))
     return Manifest(

@@ -1,28 +1,27 @@
 """The leaderboard: results of a folder as ranked rows, as tables for papers, and as one page that needs no network."""
 
 from stormbench.benchmarks.leaderboard.boards import Board, Row, build_boards
-from stormbench.benchmarks.leaderboard.columns import Column, Figure
+from stormbench.benchmarks.leaderboard.columns import Figure
 from stormbench.benchmarks.leaderboard.curves import Curve, is_curve, read_curve, read_curves
-from stormbench.benchmarks.leaderboard.entries import Run, find_baselines, read_run, read_runs
+from stormbench.benchmarks.leaderboard.entries import Entry, find_baselines, read_entries, read_entry
 from stormbench.benchmarks.leaderboard.ranks import Rank
 from stormbench.benchmarks.leaderboard.site import write_site
 from stormbench.benchmarks.leaderboard.texts import used_columns
 
 __all__ = [
     "Board",
-    "Column",
     "Curve",
+    "Entry",
     "Figure",
     "Rank",
     "Row",
-    "Run",
     "build_boards",
     "find_baselines",
     "is_curve",
     "read_curve",
     "read_curves",
-    "read_run",
-    "read_runs",
+    "read_entries",
+    "read_entry",
     "used_columns",
     "write_site",
 ]

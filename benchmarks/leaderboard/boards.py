@@ -4,8 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from stormbench.benchmarks.leaderboard.columns import COLUMN, Figure, published_figure
-from stormbench.benchmarks.leaderboard.entries import Run
+from stormbench.benchmarks.analysis.metrics import DECIDING, FIGURES
+from stormbench.benchmarks.leaderboard.columns import Figure, published_figure
+from stormbench.benchmarks.leaderboard.entries import Entry
 from stormbench.benchmarks.leaderboard.ranks import Rank, beaten_by_intervals, places, surely_beaten
 from stormbench.benchmarks.results.names import short_name
 from stormbench.benchmarks.results.plain_text import shown
@@ -13,12 +14,10 @@ from stormbench.benchmarks.results.verifications import Verification, read_verif
 from stormbench.metrics.baselines import PublishedRow, published_rows
 
 # A board is ranked by the first of these that its runs have.
-_RANKED_BY = ("mce", "mean_error", "mfr", "flip_probability", "robust_accuracy", "clean_error")
 # For which suites others published figures, and which figures those are.
 _PUBLISHED = {"imagenet-c": ("mce",), "imagenet-p": ("mfr", "mt5d")}
 
 # What published figures are measured against.
-LITERATURE = "alexnet"
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Row:
     figures: dict[str, Figure]
     source: str = ""
     rank: Rank | None = None
-    run: Run | None = None
+    run: Entry | None = None
     verification: Verification | None = None
     earlier: tuple["Row", ...] = ()
     flags: tuple[str, ...] = ()
@@ -84,6 +83,7 @@ class Board:
         rows: one a model; older runs of it stand in ``Row.earlier``.
         context: published rows of the same suite, which no rank may be given to: they saw other images.
         baseline: the name of what its runs are measured against; empty for plain means.
+        is_literature: whether that is the very baseline of the published figures.
     """
 
     title: str
@@ -91,6 +91,7 @@ class Board:
     rows: list[Row]
     context: list[Row] = field(default_factory=list)
     baseline: str = ""
+    is_literature: bool = False
 
     @property
     def published_index(self) -> str:
@@ -100,30 +101,30 @@ class Board:
     @property
     def like_published(self) -> bool:
         """Whether its index and that of the published rows are measured against the same: the literature's AlexNet."""
-        return self.index == self.published_index and self.baseline == LITERATURE
+        return self.index == self.published_index and self.is_literature
 
 
-def build_boards(runs: Sequence[Run], *, published: bool = True) -> list[Board]:
+def build_boards(runs: Sequence[Entry], *, published: bool = True) -> list[Board]:
     """Sorts runs into boards and ranks each board.
 
     Args:
-        runs: what ``read_runs`` gave.
+        runs: what ``read_entries`` gave.
         published: also show the published rows of the suites that were scored.
 
     Returns:
         One board for each set of pixels, in the order of the figures that rank them, then of their titles.
     """
     flags = _flags(runs)
-    groups: dict[str, list[Run]] = defaultdict(list)
+    groups: dict[str, list[Entry]] = defaultdict(list)
     for run in runs:
         groups[run.pixels].append(run)
     boards = [_board(group, flags, published=published) for group in groups.values()]
-    return _told_apart(sorted(boards, key=lambda board: (_RANKED_BY.index(board.index), board.title)))
+    return _told_apart(sorted(boards, key=lambda board: (DECIDING.index(board.index), board.title)))
 
 
-def _board(group: Sequence[Run], flags: Mapping[int, tuple[str, ...]], *, published: bool) -> Board:
-    having = (name for name in _RANKED_BY if any(name in run.figures for run in group))
-    index = next(having, _RANKED_BY[-1])
+def _board(group: Sequence[Entry], flags: Mapping[int, tuple[str, ...]], *, published: bool) -> Board:
+    having = (name for name in DECIDING if any(name in run.figures for run in group))
+    index = next(having, "clean_error")
     lines = [sorted(line, key=_age, reverse=True) for line in _lines(group)]
     ranks = _ranks([line[0] for line in lines], index)
     rows = [
@@ -134,21 +135,22 @@ def _board(group: Sequence[Run], flags: Mapping[int, tuple[str, ...]], *, publis
         )
         for newest, *older in lines
     ]
-    sign = -1 if COLUMN[index].higher_is_better else 1
+    sign = -1 if FIGURES[index].higher_is_better else 1
     rows.sort(key=lambda row: (row.rank is None, row.rank, sign * row.figures[index].value if row.rank else 0.0))
     suite, adversary = rows[0].suite, _adversary_title(group[0])
     baseline = next((run.baseline for run in group if run.baseline), "")
-    against = f", measured against {shown(baseline, longest=60)}" if baseline not in ("", LITERATURE) else ""
+    literature = all(run.is_literature for run in group)
+    against = f", measured against {shown(baseline, longest=60)}" if baseline and not literature else ""
     title = f"{adversary or suite} on {rows[0].images:,} images of {rows[0].data}{against}"
     context = _published_rows(suite) if published and not adversary else []
-    return Board(title, index, rows, context, baseline)
+    return Board(title, index, rows, context, baseline, literature)
 
 
-def _age(run: Run) -> float:
+def _age(run: Entry) -> float:
     return run.result.created.timestamp()
 
 
-def _adversary_title(run: Run) -> str:
+def _adversary_title(run: Entry) -> str:
     found = getattr(run.result, "adversarial", None)
     if found is None:
         return ""
@@ -156,28 +158,28 @@ def _adversary_title(run: Run) -> str:
     return f"Adversarial attacks ({found.norm}, radius {radius}, {shown(found.budget, longest=20)} budget)"
 
 
-def _lines(group: Sequence[Run]) -> list[list[Run]]:
+def _lines(group: Sequence[Entry]) -> list[list[Entry]]:
     """Several versions of one model: same source, same defense."""
-    lines: dict[tuple[str, str], list[Run]] = defaultdict(list)
+    lines: dict[tuple[str, str], list[Entry]] = defaultdict(list)
     for run in group:
         lines[run.result.model.source, run.result.defense.spec if run.result.defense else ""].append(run)
     return list(lines.values())
 
 
-def _ranks(runs: Sequence[Run], index: str) -> dict[int, Rank]:
+def _ranks(runs: Sequence[Entry], index: str) -> dict[int, Rank]:
     having = [run for run in runs if index in run.figures]
     if not having:
         return {}
     if all(index in run.samples for run in having):
-        sign = -1 if COLUMN[index].higher_is_better else 1
+        sign = -1 if FIGURES[index].higher_is_better else 1
         beaten = surely_beaten([sign * run.samples[index] for run in having])
     else:
         estimates = [run.figures[index].interval for run in having]
-        beaten = beaten_by_intervals([each for each in estimates if each], COLUMN[index].higher_is_better)
+        beaten = beaten_by_intervals([each for each in estimates if each], FIGURES[index].higher_is_better)
     return {id(run): rank for run, rank in zip(having, places(beaten), strict=True)}
 
 
-def _measured(run: Run, flags: Mapping[int, tuple[str, ...]]) -> Row:
+def _measured(run: Entry, flags: Mapping[int, tuple[str, ...]]) -> Row:
     result = run.result
     return Row(
         model=shown(result.model.source),
@@ -198,7 +200,7 @@ def _published_rows(suite: str) -> list[Row]:
 
 def _published_figures(row: PublishedRow, suite: str) -> dict[str, float]:
     """What a source says of a suite."""
-    found = {key: value for key in _PUBLISHED.get(suite, ()) if (value := COLUMN[key].published(row)) is not None}
+    found = {key: value for key in _PUBLISHED.get(suite, ()) if (value := FIGURES[key].published(row)) is not None}
     clean = {"clean_error": row.clean_error} if row.clean_error is not None else {}
     return found | clean if found else {}
 
@@ -215,7 +217,7 @@ def _published(row: PublishedRow, suite: str) -> Row:
     )
 
 
-def _flags(runs: Sequence[Run]) -> dict[int, tuple[str, ...]]:
+def _flags(runs: Sequence[Entry]) -> dict[int, tuple[str, ...]]:
     weights, images = defaultdict(set), defaultdict(set)
     for run in runs:
         weights[run.result.model.source].add(run.result.model.digest)
@@ -232,9 +234,9 @@ def _flags(runs: Sequence[Run]) -> dict[int, tuple[str, ...]]:
     }
 
 
-def _beware(run: Run, weights: int, images: int) -> Iterable[str]:
+def _beware(run: Entry, weights: int, images: int) -> Iterable[str]:
     result = run.result
-    if run.baseline not in ("", LITERATURE):
+    if run.baseline and not run.is_literature:
         name = shown(run.baseline, longest=80)
         yield f"measured against {name}, not AlexNet: not to be held against published figures"
     if result.seal is None:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from stormbench.benchmarks.analysis.tradeoff import _agrees, _impossible, by_width
-from stormbench.benchmarks.leaderboard.columns import COLUMN, Figure
+from stormbench.benchmarks.analysis.tradeoff import agrees, by_width, impossible
+from stormbench.benchmarks.leaderboard.columns import Figure, measured
 from stormbench.benchmarks.results.documents import kind_of
 from stormbench.benchmarks.results.plain_text import shown
 from stormbench.benchmarks.results.tradeoffs import KIND, Point, Share, Tradeoff, read_tradeoff
@@ -133,9 +133,9 @@ def read_curve(path: Path) -> Curve:
     """
     found = read_tradeoff(path)
     points = [*found.points, *found.dedicated]
-    if doubt := _impossible(found, points):
+    if doubt := impossible(found, points):
         raise ResultError(f"{path} is refused: {doubt}")
-    return Curve(path, found, sum(_agrees(path, found, point) for point in points))
+    return Curve(path, found, sum(agrees(path, found, point) for point in points))
 
 
 def percent(share: Share | None) -> Figure | None:
@@ -143,7 +143,7 @@ def percent(share: Share | None) -> Figure | None:
     if share is None:
         return None
     estimate = Estimate(*(100 * part for part in (share.value, *share.interval)))
-    return COLUMN["robust_accuracy"].measured(estimate)
+    return measured("robust_accuracy", estimate)
 
 
 def _plain_percent(share: Share | None) -> Figure | None:

@@ -1,27 +1,27 @@
-"""Result files of every kind, read and brought to one form that boards, tables and charts share."""
+"""Results of a folder, read and brought to one form that boards, tables and charts share."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from stormbench.benchmarks.analysis.baselines import find_baseline, find_sequence_baseline, suite_baseline
-from stormbench.benchmarks.analysis.contestants import pixel_settings
-from stormbench.benchmarks.analysis.image_summary import Summary, summarise
+from stormbench.benchmarks.analysis.baselines import find_baseline, suite_baseline
+from stormbench.benchmarks.analysis.image_summary import ImageSummary, summarise_images
 from stormbench.benchmarks.analysis.sequence_summary import SequenceSummary, summarise_sequences
-from stormbench.benchmarks.leaderboard.columns import COLUMN, Figure
-from stormbench.benchmarks.results.attack_outcomes import ATTACKERS, AttackOutcomes
-from stormbench.benchmarks.results.documents import is_sequence_result, kind_of
-from stormbench.benchmarks.results.images import Result, read_attack, read_result
-from stormbench.benchmarks.results.sequences import SequenceResult, read_sequence_result
+from stormbench.benchmarks.leaderboard.columns import Figure, measured
+from stormbench.benchmarks.results.documents import kind_of
+from stormbench.benchmarks.results.images import Result
+from stormbench.benchmarks.results.run import ImageRun, Run, SequenceRun
+from stormbench.benchmarks.results.sequences import SequenceResult
 from stormbench.benchmarks.results.tradeoffs import KIND
 from stormbench.cells import CLEAN
 from stormbench.errors import ResultError
-from stormbench.metrics.baselines import Baseline
+from stormbench.metrics.baselines import BASELINES, Baseline
 from stormbench.metrics.estimates import Estimate, Sampled, sampled_share
-from stormbench.metrics.intervals import wilson
 
 RESAMPLES = 1000
 
@@ -42,7 +42,7 @@ class Cells:
 
 
 @dataclass(frozen=True)
-class Run:
+class Entry:
     """One result.
 
     Attributes:
@@ -57,6 +57,7 @@ class Run:
         curve: mean error by severity.
         verdict: of an adversarial evaluation, with its reason.
         baseline: the name of what it is measured against; empty for plain means.
+        is_literature: whether that is the very baseline that published figures are measured against.
         notes: what could not be computed, and why.
     """
 
@@ -71,10 +72,11 @@ class Run:
     curve: dict[int, Estimate] = field(default_factory=dict)
     verdict: str = ""
     baseline: str = ""
+    is_literature: bool = False
     notes: tuple[str, ...] = ()
 
 
-def read_runs(folder: Path, baselines: Mapping[str, Baseline] | None = None) -> list[Run]:
+def read_entries(folder: Path, baselines: Mapping[str, Baseline] | None = None) -> list[Entry]:
     """Reads all results in a folder and its sub-folders, checks them against their outcomes, and computes all figures.
 
     Args:
@@ -88,7 +90,7 @@ def read_runs(folder: Path, baselines: Mapping[str, Baseline] | None = None) -> 
     if not paths:
         raise ResultError(f"there is no result (*.json) in {folder}; `stormbench score ... -o {folder}` makes one")
     with threadpool_limits(1):  # threads that wait for each other at every small product cost more than they bring
-        return [read_run(path, baselines or {}) for path in paths]
+        return [read_entry(path, baselines or {}) for path in paths]
 
 
 def find_baselines(names: Sequence[str]) -> dict[str, Baseline]:
@@ -98,8 +100,7 @@ def find_baselines(names: Sequence[str]) -> dict[str, Baseline]:
         InputError: one of them is none of these.
         ResultError: a result file is broken.
     """
-    found = [find_sequence_baseline(name) if is_sequence_result(Path(name)) else find_baseline(name) for name in names]
-    return {baseline.suite: baseline for baseline in found}
+    return {baseline.suite: baseline for baseline in map(find_baseline, names)}
 
 
 def result_files(folder: Path) -> list[Path]:
@@ -109,29 +110,30 @@ def result_files(folder: Path) -> list[Path]:
     return [path for path in finished if kind_of(path) != KIND]
 
 
-def read_run(path: Path, baselines: Mapping[str, Baseline]) -> Run:
+def read_entry(path: Path, baselines: Mapping[str, Baseline]) -> Entry:
     """Reads one result of any kind.
 
     Raises:
         ResultError: it is broken.
     """
-    if is_sequence_result(path):
-        return _of_sequences(path, read_sequence_result(path), baselines)
-    return _of_images(path, read_result(path), baselines)
+    run = Run.open(path)
+    if isinstance(run, SequenceRun):
+        return _of_sequences(run, baselines)
+    return _of_images(run, baselines)
 
 
-def _of_images(path: Path, result: Result, baselines: Mapping[str, Baseline]) -> Run:
+def _of_images(run: ImageRun, baselines: Mapping[str, Baseline]) -> Entry:
+    result = run.result
     baseline = baselines.get(result.suite.name) or suite_baseline(result.suite.name)
-    summary = summarise(path, result, baseline, resamples=RESAMPLES)
+    summary = summarise_images(run, baseline, resamples=RESAMPLES)
     normalised = bool(summary.corruption_errors)
-    attacked = read_attack(path, result)
-    against = "AlexNet's" if baseline and baseline.name == "alexnet" else "the baseline's"
-    return Run(
-        path,
+    against = "AlexNet's" if _is_alexnet(baseline) else "the baseline's"
+    return Entry(
+        run.path,
         result,
-        pixels=repr((pixel_settings(result), sorted(summary.errors), _adversary(result))),
-        figures=_figures(_image_figures(summary)),
-        samples=dict(summary.samples) | _robust_samples(result, attacked),
+        pixels=repr((run.pixels, sorted(summary.errors), _adversary(result))),
+        figures=_figures(summary.figures),
+        samples=dict(summary.samples) | _robust_samples(run.robust),
         cells=_image_cells(summary),
         by_name=summary.corruption_errors or summary.corruption_means,
         by_name_title=f"CE: the errors at the five severities over {against}, in percent"
@@ -139,14 +141,21 @@ def _of_images(path: Path, result: Result, baselines: Mapping[str, Baseline]) ->
         else "The mean error over the five severities, in percent",
         curve=summary.severity_means,
         baseline=baseline.name if baseline and normalised else "",
+        is_literature=normalised and _is_alexnet(baseline),
         verdict=f"{result.adversarial.verdict}: {result.adversarial.reason}" if result.adversarial else "",
         notes=summary.notes if any(name != CLEAN for name, _ in summary.errors) else (),
     )
 
 
-def _robust_samples(result: Result, attacked: AttackOutcomes | None) -> dict[str, Sampled]:
-    found = attacked.under(result.adversarial, *ATTACKERS) if attacked and result.adversarial else None
-    return {"robust_accuracy": sampled_share(found[0], RESAMPLES)} if found else {}
+def _robust_samples(robust: NDArray[np.bool_] | None) -> dict[str, Sampled]:
+    return {} if robust is None else {"robust_accuracy": sampled_share(robust, RESAMPLES)}
+
+
+def _is_alexnet(baseline: Baseline | None) -> bool:
+    """Whether a baseline is the one that published figures are measured against, by its content and not by its name."""
+    if baseline is None or baseline in BASELINES.values():
+        return baseline is not None
+    return all(source.startswith("measured: torchvision:alexnet@") for source in baseline.sources.values())
 
 
 def _adversary(result: Result) -> tuple[Any, ...]:
@@ -154,18 +163,7 @@ def _adversary(result: Result) -> tuple[Any, ...]:
     return (found.norm, found.eps, found.budget, found.images) if found else ()
 
 
-def _image_figures(summary: Summary) -> dict[str, Estimate | None]:
-    found = summary.result.adversarial
-    return {
-        "robust_accuracy": _wilson(found.correct.adaptive, found.images) if found else None,
-        "mce": summary.mce,
-        "relative_mce": summary.relative_mce,
-        "mean_error": summary.mean_error,
-        "clean_error": summary.clean,
-    }
-
-
-def _image_cells(summary: Summary) -> Cells:
+def _image_cells(summary: ImageSummary) -> Cells:
     severities = sorted({severity for name, severity in summary.errors if name != CLEAN})
     ce = summary.corruption_errors
     rows = {
@@ -179,20 +177,14 @@ def _image_cells(summary: Summary) -> Cells:
     return Cells("Top-1 error in percent, with 95 % intervals, by corruption and severity", headings, rows)
 
 
-def _of_sequences(path: Path, result: SequenceResult, baselines: Mapping[str, Baseline]) -> Run:
-    summary = summarise_sequences(path, result, baselines.get(result.suite.name), resamples=RESAMPLES)
-    figures = {
-        "mfr": summary.mfr,
-        "mt5d": summary.mt5d,
-        "flip_probability": summary.mean_flip_probability,
-        "top5_distance": summary.mean_top5,
-    }
+def _of_sequences(run: SequenceRun, baselines: Mapping[str, Baseline]) -> Entry:
+    summary = summarise_sequences(run, baselines.get(run.result.suite.name), resamples=RESAMPLES)
     at_level_1 = {name: flips for (name, level), flips in summary.flip_probability.items() if level == 1}
-    return Run(
-        path,
-        result,
-        pixels=repr((pixel_settings(result), sorted(result.keys))),
-        figures=_figures(figures),
+    return Entry(
+        run.path,
+        run.result,
+        pixels=repr((run.pixels, sorted(run.cells))),
+        figures=_figures(summary.figures),
         samples=summary.samples,
         cells=_sequence_cells(summary),
         by_name=summary.flip_rate or at_level_1,
@@ -200,6 +192,7 @@ def _of_sequences(path: Path, result: SequenceResult, baselines: Mapping[str, Ba
         if summary.flip_rate
         else "Flip probability, in percent",
         baseline=summary.baseline.name if summary.baseline else "",
+        is_literature=_is_alexnet(summary.baseline),
         notes=summary.notes,
     )
 
@@ -208,8 +201,8 @@ def _sequence_cells(summary: SequenceSummary) -> Cells:
     distances = summary.top5_distance
     rows: dict[str, list[Figure | None]] = {
         f"{name}, level {level}": [
-            COLUMN["flip_probability"].measured(flips),
-            *([COLUMN["top5_distance"].measured(distances[name, level])] if distances else []),
+            measured("flip_probability", flips),
+            *([measured("top5_distance", distances[name, level])] if distances else []),
         ]
         for (name, level), flips in summary.flip_probability.items()
     }
@@ -217,14 +210,9 @@ def _sequence_cells(summary: SequenceSummary) -> Cells:
     return Cells("Stability by perturbation and level, with 95 % intervals", headings, rows)
 
 
-def _figures(estimates: Mapping[str, Estimate | None]) -> dict[str, Figure]:
-    return {key: COLUMN[key].measured(estimate) for key, estimate in estimates.items() if estimate}
-
-
-def _wilson(hits: int, images: int) -> Estimate:
-    low, high = wilson(hits, images)
-    return Estimate(100 * hits / images, 100 * low, 100 * high)
+def _figures(estimates: Mapping[str, Estimate]) -> dict[str, Figure]:
+    return {key: measured(key, estimate) for key, estimate in estimates.items()}
 
 
 def _percent(estimate: Estimate | None) -> Figure | None:
-    return COLUMN["mean_error"].measured(estimate) if estimate else None
+    return measured("mean_error", estimate) if estimate else None

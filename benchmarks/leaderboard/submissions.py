@@ -6,12 +6,12 @@ from pathlib import Path
 
 from stormbench.benchmarks.analysis.tradeoff import results_of
 from stormbench.benchmarks.leaderboard.curves import Curve, read_curve
-from stormbench.benchmarks.leaderboard.entries import Run, read_run, result_files
+from stormbench.benchmarks.leaderboard.entries import Entry, read_entry, result_files
 from stormbench.benchmarks.results.attack_outcomes import verdict_of
-from stormbench.benchmarks.results.documents import is_sequence_result
-from stormbench.benchmarks.results.images import Result, read_attack, read_result
+from stormbench.benchmarks.results.images import Result
 from stormbench.benchmarks.results.plain_text import shown
-from stormbench.benchmarks.results.sequences import SequenceResult, read_sequence_result
+from stormbench.benchmarks.results.run import ImageRun, Run
+from stormbench.benchmarks.results.sequences import SequenceResult
 from stormbench.cells import CLEAN
 from stormbench.corruptions import CORRUPTIONS
 from stormbench.errors import ResultError
@@ -21,7 +21,7 @@ from stormbench.files import atomic_write, file_digest
 _TOLERATED = timedelta(days=1)
 
 
-def add_result(path: Path, folder: Path) -> Run:
+def add_result(path: Path, folder: Path) -> Entry:
     """Checks a result in full and copies it, with its outcomes, into a folder of its own.
 
     Args:
@@ -37,11 +37,11 @@ def add_result(path: Path, folder: Path) -> Run:
     result = _accepted(path, folder)
     place = folder / f"{_slug(result.run)}-{str(result.seal)[:12]}"
     _copy(path, result, place / "result.json")
-    return read_run(place / "result.json", {})
+    return read_entry(place / "result.json", {})
 
 
 def _accepted(path: Path, folder: Path) -> Result | SequenceResult:
-    result = read_run(path, {}).result  # which checks it against its seal, its outcomes and its counts
+    result = read_entry(path, {}).result  # which checks it against its seal, its outcomes and its counts
     if doubt := implausible(result) or _strange_verdict(path, result):
         raise ResultError(f"{path} is refused: {doubt}")
     _refuse_copies(path, result.outcomes.sha256, folder)
@@ -102,7 +102,7 @@ def _strange_verdict(path: Path, result: Result | SequenceResult) -> str | None:
     record = result.adversarial if isinstance(result, Result) else None
     if record is None or not isinstance(result, Result):
         return None
-    if (attacked := read_attack(path, result)) is None:
+    if (attacked := ImageRun(path, result).attack) is None:
         return "it was attacked when only counts were kept, which nothing can be held against; attack the model anew"
     allowed = verdict_of(record, attacked, result.model.classes)
     said = shown(record.verdict, longest=40)
@@ -120,8 +120,7 @@ def _is_plain(name: str) -> bool:
 
 def _refuse_copies(path: Path, outcomes: str, folder: Path) -> None:
     for other in result_files(folder):
-        filed = read_sequence_result(other) if is_sequence_result(other) else read_result(other)
-        if other.resolve() != path.resolve() and filed.outcomes.sha256 == outcomes:
+        if other.resolve() != path.resolve() and Run.open(other).result.outcomes.sha256 == outcomes:
             raise ResultError(f"{path} is refused: {other} has the very same outcomes")
 
 

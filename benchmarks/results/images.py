@@ -1,7 +1,6 @@
 """Result files of runs on images."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -10,13 +9,12 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from stormbench.benchmarks.results.arrays import arrays_from, sealed_content
 from stormbench.benchmarks.results.attack_outcomes import ATTACK_ARRAYS, AttackOutcomes, recounted
 from stormbench.benchmarks.results.attacks import AdversarialRecord
-from stormbench.benchmarks.results.documents import SCHEMA_VERSION, is_sequence_result, migrated, read_document, seal_of
-from stormbench.benchmarks.results.plain_text import shown
+from stormbench.benchmarks.results.documents import SCHEMA_VERSION, kind_of, migrated, read_record, write_sealed
 from stormbench.benchmarks.results.records import Count, Digest, PositiveCount, Record, Text
 from stormbench.benchmarks.results.settings import OutcomesRecord, Settings
 from stormbench.errors import ResultError
@@ -160,9 +158,7 @@ def write_result(
         cells=count(cells, outcomes),
         adversarial=record,
     )
-    result = unsealed.model_copy(update={"seal": seal_of(unsealed.model_dump(mode="json"))})
-    atomic_write(path, (result.model_dump_json(indent=1) + "\n").encode(), durable=True)
-    return result
+    return write_sealed(unsealed, path)
 
 
 def read_result(path: Path) -> Result:
@@ -172,19 +168,9 @@ def read_result(path: Path) -> Result:
         ResultError: there is no such file, it is too large, it is not a result, or it was changed after it was written;
             the message says where it departs.
     """
-    if is_sequence_result(path):
+    if kind_of(path) == "sequences":
         raise ResultError(f"{path} is a result on sequences; a result on images is wanted here")
-    document = read_document(path)
-    try:
-        result = Result.model_validate_json(json.dumps(migrated(document, path)))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = shown(".".join(map(str, first["loc"])), longest=200) or "the file"
-        said = f"{where}: {shown(first['msg'])}"
-        raise ResultError(f"{path} is not a result of schema {SCHEMA_VERSION}: {said}") from None
-    if result.seal is not None and result.seal != seal_of(document):
-        raise ResultError(f"{path} was changed after it was written: its seal does not fit; score the model anew")
-    return result
+    return read_record(path, Result, f"a result of schema {SCHEMA_VERSION}", migrate=migrated)
 
 
 def read_outcomes(path: Path, result: Result) -> Outcomes:

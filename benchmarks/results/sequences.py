@@ -5,7 +5,6 @@ read as data from a stranger.
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -14,11 +13,10 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from stormbench.benchmarks.results.arrays import arrays_from, sealed_content
-from stormbench.benchmarks.results.documents import read_document, seal_of
-from stormbench.benchmarks.results.plain_text import shown
+from stormbench.benchmarks.results.documents import read_record, write_sealed
 from stormbench.benchmarks.results.records import Count, Digest, PositiveCount, Record, Text
 from stormbench.benchmarks.results.settings import OutcomesRecord, Settings
 from stormbench.cells import Cell
@@ -170,9 +168,7 @@ def write_sequence_result(
         outcomes=OutcomesRecord(file=beside.name, sha256=hashlib.sha256(content).hexdigest()),
         cells=count(cells, outcomes),
     )
-    result = unsealed.model_copy(update={"seal": seal_of(unsealed.model_dump(mode="json"))})
-    atomic_write(path, (result.model_dump_json(indent=1) + "\n").encode(), durable=True)
-    return result
+    return write_sealed(unsealed, path)
 
 
 def read_sequence_result(path: Path) -> SequenceResult:
@@ -182,16 +178,7 @@ def read_sequence_result(path: Path) -> SequenceResult:
         ResultError: there is no such file, it is too large, it is no result on sequences, or it was changed after it
             was written; the message says where it departs.
     """
-    document = read_document(path)
-    try:
-        result = SequenceResult.model_validate_json(json.dumps(document))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = shown(".".join(map(str, first["loc"])), longest=200) or "the file"
-        raise ResultError(f"{path} is not a result on sequences: {where}: {shown(first['msg'])}") from None
-    if result.seal is not None and result.seal != seal_of(document):
-        raise ResultError(f"{path} was changed after it was written: its seal does not fit; score the model anew")
-    return result
+    return read_record(path, SequenceResult, "a result on sequences")
 
 
 def read_sequence_outcomes(path: Path, result: SequenceResult) -> SequenceOutcomes:

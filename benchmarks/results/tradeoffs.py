@@ -1,16 +1,13 @@
 """What a trade-off run leaves: one JSON file of counts that points to the ordinary result files it was made from."""
 
-import json
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from stormbench.benchmarks.results.plain_text import shown
+from stormbench.benchmarks.results.documents import read_record, write_record
 from stormbench.benchmarks.results.records import Count, Digest, PositiveCount, Record, Text
-from stormbench.errors import ResultError
-from stormbench.files import atomic_write
 from stormbench.metrics.intervals import Interval, wilson
 
 KIND = "tradeoff"
@@ -147,7 +144,7 @@ class Tradeoff(Record):
 
 def write_tradeoff(tradeoff: Tradeoff, path: Path) -> None:
     """Writes the file whole."""
-    atomic_write(path, (tradeoff.model_dump_json(indent=1) + "\n").encode(), durable=True)
+    write_record(tradeoff, path)
 
 
 def read_tradeoff(path: Path) -> Tradeoff:
@@ -156,26 +153,4 @@ def read_tradeoff(path: Path) -> Tradeoff:
     Raises:
         ResultError: there is no such file, it is too large, or it is not a trade-off.
     """
-    try:
-        if path.stat().st_size > MAXIMAL_BYTES:
-            raise ResultError(f"{path} has more than {MAXIMAL_BYTES} bytes: not a trade-off")
-        return Tradeoff.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise ResultError(f"cannot read the trade-off {path}: {error.strerror}") from None
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = shown(".".join(map(str, first["loc"])), longest=200) or "the file"
-        raise ResultError(
-            f"{path} is not a trade-off of schema {SCHEMA_VERSION}: {where}: {shown(first['msg'])}"
-        ) from None
-
-
-def is_tradeoff(path: Path) -> bool:
-    """Whether a file says of itself that it is a trade-off."""
-    try:
-        if path.stat().st_size > MAXIMAL_BYTES:
-            return False
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return False
-    return isinstance(document, dict) and document.get("kind") == KIND
+    return read_record(path, Tradeoff, f"a trade-off of schema {SCHEMA_VERSION}", longest=MAXIMAL_BYTES)

@@ -4,11 +4,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
-
+from stormbench.benchmarks.results.documents import read_record, write_record
 from stormbench.benchmarks.results.records import Count, Digest, PositiveCount, Record, Text
-from stormbench.errors import ResultError
-from stormbench.files import atomic_write, file_digest
+from stormbench.files import file_digest
 
 SUFFIX = ".verified"
 
@@ -46,7 +44,7 @@ class Verification(Record):
 def write_verification(verification: Verification, result: Path) -> Path:
     """Writes the record beside a result file, and returns where."""
     path = result.with_suffix(SUFFIX)
-    atomic_write(path, (verification.model_dump_json(indent=1) + "\n").encode())
+    write_record(verification, path)
     return path
 
 
@@ -59,10 +57,5 @@ def read_verification(result: Path) -> Verification | None:
     path = result.with_suffix(SUFFIX)
     if not path.is_file():
         return None
-    try:
-        if path.stat().st_size > _MAXIMAL_BYTES:
-            raise ResultError(f"{path} has more than {_MAXIMAL_BYTES} bytes: not the record of a verification")
-        verification = Verification.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise ResultError(f"{path} is not the record of a verification: {error.errors()[0]['msg']}") from None
+    verification = read_record(path, Verification, "the record of a verification", longest=_MAXIMAL_BYTES)
     return verification if verification.result == file_digest(result) else None

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from stormbench.benchmarks.leaderboard import build_boards, read_runs, write_site
+from stormbench.benchmarks.leaderboard import build_boards, read_entries, write_site
 from stormbench.benchmarks.results.images import Outcomes, write_result
 from stormbench.benchmarks.results.settings import DataRecord, ModelRecord, Settings, SuiteRecord
-from stormbench.benchmarks.suites.corruptions import SUITES
+from stormbench.benchmarks.suites.registry import SUITES
 from stormbench.cells import CLEAN
 from stormbench.datasets.preprocessing import Preprocessing
 
@@ -70,7 +70,7 @@ def measure_page(results: int, images: int = 1000) -> PageSpeed:
         for number in range(results):
             _made_up(number, images, Path(folder, "results"))
         begun, worked = perf_counter(), process_time()
-        boards = build_boards(read_runs(Path(folder, "results")))
+        boards = build_boards(read_entries(Path(folder, "results")))
         page = write_site(boards, Path(folder, "site"))
         seconds, processor = perf_counter() - begun, process_time() - worked
         rows = sum(len(board.rows) + len(board.context) for board in boards)

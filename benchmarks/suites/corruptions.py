@@ -10,11 +10,10 @@ from stormbench.datasets import Geometry
 from stormbench.datasets.on_disk.manifest import Layout
 from stormbench.errors import InputError
 from stormbench.metrics.corruption import TEST_CORRUPTIONS
-from stormbench.registry import Registry
 
 
 @dataclass(frozen=True)
-class Suite:
+class CorruptionSuite:
     """One way to make the cells of a benchmark.
 
     Every model of a suite sees the same images, so that models can be compared image by image: the suite prepares
@@ -52,7 +51,7 @@ class Suite:
         lossless: dict[str, Layout] = {"npy": "arrays", "png": "png", "webdataset": "webdataset"}
         return lossless if self.jpeg_quality is None else {"folders": "folders", **lossless}
 
-    def narrowed(self, corruptions: Sequence[str] | None, severities: Sequence[int] | None) -> "Suite":
+    def narrowed(self, corruptions: Sequence[str] | None, severities: Sequence[int] | None) -> "CorruptionSuite":
         """The same suite with only some cells, or with the extra corruptions, in the registry's order.
 
         Raises:
@@ -68,40 +67,37 @@ class Suite:
             severities=tuple(sorted(set(severities or self.severities))),
         )
 
-    def resized(self, resize: int | None, crop: int | None, interpolation: str | None) -> "Suite":
+    def resized(self, resize: int | None, crop: int | None, interpolation: str | None) -> "CorruptionSuite":
         """The same suite on images prepared otherwise; what is None stays as it is."""
         changes: dict[str, Any] = {"resize": resize, "crop": crop, "interpolation": interpolation}
         given = {name: value for name, value in changes.items() if value is not None}
         return replace(self, geometry=replace(self.geometry or Geometry(), **given)) if given else self
 
 
-SUITES = Registry(
-    "suite",
-    [
-        Suite(
-            "imagenet-c",
-            "ImageNet-C: 15 corruptions x 5 severities at 224x224, JPEG 85",
-            "imagenet",
-            Geometry(256, 224),
-            85,
-            "alexnet",
-        ),
-        Suite(
-            "imagenet-c-299",
-            "the variant for Inception, at 299x299",
-            "inception",
-            Geometry.inception(299),
-            85,
-            None,
-        ),
-        Suite(
-            "imagenet64-c",
-            "the variant for ImageNet-64x64 and Tiny-ImageNet, at 64x64",
-            "imagenet64",
-            Geometry((64, 64), None),
-            85,
-            None,
-        ),
-        Suite("cifar-c", "CIFAR-10-C and CIFAR-100-C: 32x32 images, lossless", "cifar", None, None, None),
-    ],
-)
+CORRUPTION_SUITES = [
+    CorruptionSuite(
+        "imagenet-c",
+        "ImageNet-C: 15 corruptions x 5 severities at 224x224, JPEG 85",
+        "imagenet",
+        Geometry(256, 224),
+        85,
+        "alexnet",
+    ),
+    CorruptionSuite(
+        "imagenet-c-299",
+        "the variant for Inception, at 299x299",
+        "inception",
+        Geometry.inception(299),
+        85,
+        None,
+    ),
+    CorruptionSuite(
+        "imagenet64-c",
+        "the variant for ImageNet-64x64 and Tiny-ImageNet, at 64x64",
+        "imagenet64",
+        Geometry((64, 64), None),
+        85,
+        None,
+    ),
+    CorruptionSuite("cifar-c", "CIFAR-10-C and CIFAR-100-C: 32x32 images, lossless", "cifar", None, None, None),
+]

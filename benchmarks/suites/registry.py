@@ -1,13 +1,24 @@
 """All suites by name."""
 
-from stormbench.benchmarks.suites.corruptions import SUITES, Suite
+from stormbench.benchmarks.suites.corruptions import CORRUPTION_SUITES, CorruptionSuite
 from stormbench.benchmarks.suites.sequences import SEQUENCE_SUITES, SequenceSuite
+from stormbench.errors import InputError
+from stormbench.registry import Registry
+
+Suite = CorruptionSuite | SequenceSuite
+
+SUITES: Registry[Suite] = Registry("suite", [*CORRUPTION_SUITES, *SEQUENCE_SUITES])
 
 
-def find_suite(name: str) -> Suite | SequenceSuite:
-    """The suite of that name, of images or of sequences.
+def corruption_suite(suite: str | Suite) -> CorruptionSuite:
+    """The suite of that name, which has to be one of corruptions.
 
     Raises:
-        UnknownNameError: there is none.
+        UnknownNameError: there is no such suite.
+        InputError: it is one of perturbation sequences.
     """
-    return SEQUENCE_SUITES[name] if name in SEQUENCE_SUITES else SUITES[name]
+    found = SUITES[suite] if isinstance(suite, str) else suite
+    if isinstance(found, SequenceSuite):
+        names = ", ".join(each.name for each in CORRUPTION_SUITES)
+        raise InputError(f"{found.name} is a suite of sequences; a suite of corruptions is wanted here: {names}")
+    return found

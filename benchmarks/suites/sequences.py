@@ -11,7 +11,6 @@ from stormbench.datasets.on_disk.manifest import Layout
 from stormbench.datasets.on_the_fly import SOURCES
 from stormbench.errors import InputError
 from stormbench.metrics.stability import CIFAR_PERTURBATIONS, TEST_PERTURBATIONS
-from stormbench.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -73,8 +72,14 @@ class SequenceSuite:
             raise InputError(f"only noise has levels 2 and 3; {', '.join(suite.perturbations)} have level 1")
         return suite
 
-    def resized(self, resize: int | None, interpolation: str | None) -> "SequenceSuite":
-        """The same suite on images that are resized otherwise; what is None stays as it is."""
+    def resized(self, resize: int | None, crop: int | None, interpolation: str | None) -> "SequenceSuite":
+        """The same suite on images that are resized otherwise; what is None stays as it is.
+
+        Raises:
+            InputError: a crop is asked for.
+        """
+        if crop is not None:
+            raise InputError(f"--crop does not go with {self.name}: its frames are cropped to the size of their scale")
         if resize is None and interpolation is None:
             return self
         old = self.geometry or Geometry()
@@ -83,49 +88,46 @@ class SequenceSuite:
         )
 
 
-SEQUENCE_SUITES = Registry(
-    "suite",
-    [
-        SequenceSuite(
-            "imagenet-p",
-            "ImageNet-P: 10 perturbations of 31 frames (translate: 41) at 224x224, flip rates and top-5 distances",
-            "imagenet",
-            SOURCES["imagenet"],
-            normalised=True,
-            film=True,
-        ),
-        SequenceSuite(
-            "imagenet-p-299",
-            "the variant for Inception, at 299x299",
-            "inception",
-            SOURCES["inception"],
-            normalised=True,
-            film=True,
-        ),
-        SequenceSuite(
-            "imagenet64-p",
-            "the variant for ImageNet-64x64 and Tiny-ImageNet, at 64x64",
-            "imagenet64",
-            SOURCES["imagenet64"],
-            normalised=True,
-            film=True,
-        ),
-        SequenceSuite(
-            "cifar10-p",
-            "CIFAR-10-P as its script scores it: spatter instead of snow, plain flip probabilities, 32x32",
-            "cifar",
-            SOURCES["cifar"],
-            normalised=False,
-            film=False,
-            perturbations=CIFAR_PERTURBATIONS,
-        ),
-        SequenceSuite(
-            "cifar-p",
-            "the paper's ten perturbations of 32x32 images",
-            "cifar",
-            SOURCES["cifar"],
-            normalised=False,
-            film=False,
-        ),
-    ],
-)
+SEQUENCE_SUITES = [
+    SequenceSuite(
+        "imagenet-p",
+        "ImageNet-P: 10 perturbations of 31 frames (translate: 41) at 224x224, flip rates and top-5 distances",
+        "imagenet",
+        SOURCES["imagenet"],
+        normalised=True,
+        film=True,
+    ),
+    SequenceSuite(
+        "imagenet-p-299",
+        "the variant for Inception, at 299x299",
+        "inception",
+        SOURCES["inception"],
+        normalised=True,
+        film=True,
+    ),
+    SequenceSuite(
+        "imagenet64-p",
+        "the variant for ImageNet-64x64 and Tiny-ImageNet, at 64x64",
+        "imagenet64",
+        SOURCES["imagenet64"],
+        normalised=True,
+        film=True,
+    ),
+    SequenceSuite(
+        "cifar10-p",
+        "CIFAR-10-P as its script scores it: spatter instead of snow, plain flip probabilities, 32x32",
+        "cifar",
+        SOURCES["cifar"],
+        normalised=False,
+        film=False,
+        perturbations=CIFAR_PERTURBATIONS,
+    ),
+    SequenceSuite(
+        "cifar-p",
+        "the paper's ten perturbations of 32x32 images",
+        "cifar",
+        SOURCES["cifar"],
+        normalised=False,
+        film=False,
+    ),
+]

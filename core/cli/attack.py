@@ -44,7 +44,7 @@ def attack(
     """Attacks MODEL with all that the budget allows, and says what is left; a second try continues."""
     from stormbench.benchmarks.evaluation.attack import attack as run
     from stormbench.benchmarks.models.loading import load_model
-    from stormbench.benchmarks.suites.corruptions import SUITES
+    from stormbench.benchmarks.suites.registry import corruption_suite
     from stormbench.cli.progress import progress
     from stormbench.cli.tables.attacks import print_attack
 
@@ -66,7 +66,7 @@ def attack(
         "skip_broken": skip_broken,
     }
     with progress("attacking") as report:
-        resized = SUITES[suite].resized(**geometry)
+        resized = corruption_suite(suite).resized(**geometry)
         path, result = run(loaded, data, resized, progress=report, announce=_announce, **how)
     print_attack(result, path)
 

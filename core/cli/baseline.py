@@ -11,13 +11,10 @@ def baseline(
     out: Annotated[Path, typer.Option("-o", "--out", help="Where the baseline goes, a .json file.")],
 ) -> None:
     """Turns a run into a baseline file, to be kept and passed as --baseline."""
-    from stormbench.benchmarks.analysis.baselines import as_baseline, as_sequence_baseline
-    from stormbench.benchmarks.results.documents import is_sequence_result
-    from stormbench.benchmarks.results.images import read_result
-    from stormbench.benchmarks.results.sequences import read_sequence_result
+    from stormbench.benchmarks.analysis.baselines import as_baseline
+    from stormbench.benchmarks.results.run import Run
     from stormbench.metrics.baselines import write_baseline
 
-    of_sequences = is_sequence_result(result)
-    made = as_sequence_baseline(read_sequence_result(result)) if of_sequences else as_baseline(read_result(result))
+    made = as_baseline(Run.open(result))
     write_baseline(made, out)
     typer.echo(f"{out}: {made.source}")

@@ -14,26 +14,25 @@ def demo(
     workers: options.Workers = options.DEFAULT_WORKERS,
 ) -> None:
     """Scores two small networks on handwritten digits, compares them, and attacks one behind RAIN."""
-    from stormbench.benchmarks.analysis.image_summary import summarise
     from stormbench.benchmarks.demo.networks import NETWORKS
     from stormbench.benchmarks.evaluation.attack import attack
-    from stormbench.benchmarks.evaluation.evaluate import score
-    from stormbench.benchmarks.leaderboard import build_boards, read_run
+    from stormbench.benchmarks.evaluation.evaluate import evaluate
+    from stormbench.benchmarks.leaderboard import build_boards, read_entry
     from stormbench.benchmarks.models.loading import load_model
     from stormbench.cli.progress import progress
     from stormbench.cli.tables.attacks import print_story
     from stormbench.cli.tables.boards import print_boards
-    from stormbench.cli.tables.images import print_run
+    from stormbench.cli.tables.runs import print_run
 
     with TemporaryDirectory() as scratch:
-        runs = []
+        entries = []
         for name in NETWORKS:
             model = load_model(f"python:stormbench.benchmarks.demo.networks:{name}")
             with progress(f"scoring {name}") as report:
-                path, result = score(model, "digits", "cifar-c", out=out or scratch, workers=workers, progress=report)
-            print_run(summarise(path, result, None), path)
-            runs.append(read_run(path, {}))
-        print_boards(build_boards(runs))
+                run = evaluate(model, "digits", "cifar-c", out=out or scratch, workers=workers, progress=report)
+            print_run(run)
+            entries.append(read_entry(run.path, {}))
+        print_boards(build_boards(entries))
         with progress("attacking RAIN") as report:
             _, attacked = attack(
                 f"python:stormbench.benchmarks.demo.networks:{NETWORKS[0]}",

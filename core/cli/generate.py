@@ -32,9 +32,7 @@ def generate(
 ) -> None:
     """Writes the corrupted images, or the sequences, of SOURCE to OUT; a second try continues an interrupted one."""
     from stormbench.benchmarks.generation.generate import generate as run
-    from stormbench.benchmarks.suites.corruptions import SUITES
-    from stormbench.benchmarks.suites.sequences import SEQUENCE_SUITES
-    from stormbench.cli import sequences
+    from stormbench.benchmarks.suites.registry import SUITES
     from stormbench.cli.progress import progress
 
     geometry: dict[str, Any] = {"resize": resize, "crop": crop, "interpolation": interpolation}
@@ -42,7 +40,7 @@ def generate(
         manifest = run(
             source,
             out,
-            sequences.resized(suite, **geometry) if suite in SEQUENCE_SUITES else SUITES[suite].resized(**geometry),
+            SUITES[suite].resized(**geometry),
             corruptions=options.names(corruptions),
             severities=options.integers(severities),
             limit=limit,

@@ -32,11 +32,11 @@ def show(
     ] = None,
 ) -> None:
     """Prints all results of a folder as one table, or writes them as a page, CSV, Markdown and LaTeX."""
-    from stormbench.benchmarks.leaderboard import build_boards, find_baselines, read_curves, read_runs, write_site
+    from stormbench.benchmarks.leaderboard import build_boards, find_baselines, read_curves, read_entries, write_site
     from stormbench.cli.tables.boards import print_boards
     from stormbench.cli.tables.tradeoffs import print_tradeoff
 
-    boards = build_boards(read_runs(results, find_baselines(baseline or [])), published=published)
+    boards = build_boards(read_entries(results, find_baselines(baseline or [])), published=published)
     curves = read_curves(results)
     if out is not None:
         typer.echo(write_site(boards, out, curves))

@@ -24,11 +24,9 @@ def _perturbations() -> Rows:
 
 
 def _suites() -> Rows:
-    from stormbench.benchmarks.suites.corruptions import SUITES
-    from stormbench.benchmarks.suites.sequences import SEQUENCE_SUITES
+    from stormbench.benchmarks.suites.registry import SUITES
 
-    for suites in (SUITES, SEQUENCE_SUITES):
-        yield from ((suite.name, suite.summary) for suite in suites.values())
+    return ((suite.name, suite.summary) for suite in SUITES.values())
 
 
 def _defenses() -> Rows:

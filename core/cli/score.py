@@ -35,35 +35,30 @@ def score(
 ) -> None:
     """Scores MODEL and prints its table; a second try continues an interrupted one."""
     from stormbench.benchmarks.analysis.baselines import find_baseline, suite_baseline
-    from stormbench.benchmarks.analysis.image_summary import summarise
-    from stormbench.benchmarks.evaluation.evaluate import score as run
+    from stormbench.benchmarks.evaluation.evaluate import evaluate
+    from stormbench.benchmarks.evaluation.options import RunOptions
     from stormbench.benchmarks.models.loading import load_model
-    from stormbench.benchmarks.suites.corruptions import SUITES
-    from stormbench.benchmarks.suites.sequences import SEQUENCE_SUITES
-    from stormbench.cli import sequences
+    from stormbench.benchmarks.suites.registry import SUITES
     from stormbench.cli.progress import progress
-    from stormbench.cli.tables.images import print_run
+    from stormbench.cli.tables.runs import print_run
 
-    cells = options.names(corruptions), options.integers(severities)
     geometry: dict[str, Any] = {"resize": resize, "crop": crop, "interpolation": interpolation}
+    chosen = SUITES[suite].resized(**geometry).narrowed(options.names(corruptions), options.integers(severities))
+    normaliser = find_baseline(baseline, suite) if baseline else suite_baseline(suite)
     loaded = load_model(model, mean=options.three_fractions(mean), std=options.three_fractions(std), **geometry)
-    how: dict[str, Any] = {
-        "out": out,
-        "name": name,
-        "defense": defense,
-        "limit": limit,
-        "seed": seed,
-        "workers": options.workers(engine, scheduler, workers),
-        "batch_size": batch_size,
-        "device": device,
-        "skip_broken": skip_broken,
-        "released": released,
-    }
-    if suite in SEQUENCE_SUITES:
-        sequences.score(loaded, data, sequences.resized(suite, **geometry).narrowed(*cells), baseline, **how)
-        return
-    normaliser = find_baseline(baseline) if baseline else suite_baseline(suite)
     with progress("scoring") as report:
-        narrowed = SUITES[suite].narrowed(*cells).resized(**geometry)
-        path, result = run(loaded, data, narrowed, progress=report, **how)
-    print_run(summarise(path, result, normaliser), path)
+        how = RunOptions(
+            out=out,
+            name=name,
+            defense=defense,
+            limit=limit,
+            seed=seed,
+            workers=options.workers(engine, scheduler, workers),
+            batch_size=batch_size,
+            device=device,
+            skip_broken=skip_broken,
+            released=released,
+            progress=report,
+        )
+        run = evaluate(loaded, data, chosen, how)
+    print_run(run, normaliser)

@@ -36,7 +36,7 @@ def tradeoff(
     """Scores and attacks CHECKPOINT at every lambda and width, and prints one table; a second try continues."""
     from stormbench.benchmarks.experiments.points import Plan
     from stormbench.benchmarks.experiments.tradeoff import tradeoff as run
-    from stormbench.benchmarks.suites.corruptions import SUITES
+    from stormbench.benchmarks.suites.registry import corruption_suite
     from stormbench.cli.tables.tradeoffs import print_tradeoff
     from stormbench.datasets import open_images
     from stormbench.defenses.attacks import Ball
@@ -44,7 +44,7 @@ def tradeoff(
 
     plan = Plan(
         images=open_images(data),
-        suite=SUITES[suite].narrowed(options.names(corruptions), options.integers(severities)),
+        suite=corruption_suite(suite).narrowed(options.names(corruptions), options.integers(severities)),
         ball=Ball(norm.value, options.fraction(eps)),
         budget=find_budget(budget),
         limit=limit,

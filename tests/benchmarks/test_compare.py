@@ -12,9 +12,10 @@ from stormbench.benchmarks.analysis.baselines import suite_baseline
 from stormbench.benchmarks.analysis.compare import compare, conclusion
 from stormbench.benchmarks.analysis.comparison import Difference
 from stormbench.benchmarks.analysis.figures import sampled_figures
-from stormbench.benchmarks.analysis.image_summary import summarise
 from stormbench.benchmarks.analysis.resampling import Resampled
+from stormbench.benchmarks.analysis.summary import summarise
 from stormbench.benchmarks.results.images import read_outcomes, read_result
+from stormbench.benchmarks.results.run import ImageRun, Run
 from stormbench.benchmarks.results.settings import SuiteRecord
 from stormbench.cells import CLEAN
 from stormbench.errors import InputError, ResultError
@@ -55,7 +56,7 @@ def test_pairing_makes_small_differences_sure(write_run: WriteRun) -> None:
     rank[:, ::20] = 0
     second = write_run("second", images=200, rank=rank)
     comparison = compare([first, second])[0]
-    own = [summarise(path, read_result(path), ALEXNET).mce for path in (first, second)]
+    own = [summarise(Run.open(path), ALEXNET).mce for path in (first, second)]
     assert own[0] is not None
     assert own[1] is not None
     assert own[1].high > own[0].low
@@ -143,8 +144,7 @@ def test_models_of_one_name_are_called_by_their_runs(write_run: WriteRun) -> Non
 def test_resampled_figures_follow_the_metrics_formulas(write_run: WriteRun) -> None:
     """Row by row, what is computed for all resamples at once equals what ``stormbench.metrics`` says."""
     path = write_run()
-    result = read_result(path)
-    run = Resampled.of(result, read_outcomes(path, result), 5)
+    run = Resampled.of(Run.open(path), 5)
     figures = sampled_figures(run, ALEXNET)
     for row in range(6):
         errors = {
@@ -168,7 +168,7 @@ def test_resamples_are_the_bootstrap_of_the_metrics(
     result = read_result(path)
     outcomes = read_outcomes(path, result)
     expected = resampled_means((outcomes.rank >= 1).T, resamples=100, rng=np.random.default_rng(0))
-    np.testing.assert_array_equal(Resampled.of(result, outcomes, 100).means[1:], expected)
+    np.testing.assert_array_equal(Resampled.of(ImageRun(path, result), 100).means[1:], expected)
 
 
 def test_mcnemar_is_the_exact_binomial_test() -> None:

@@ -11,7 +11,7 @@ from stormbench.benchmarks.evaluation.attack import attack
 from stormbench.benchmarks.evaluation.evaluate import score
 from stormbench.benchmarks.results.images import read_result
 from stormbench.benchmarks.results.settings import DefenseRecord
-from stormbench.benchmarks.suites.corruptions import SUITES
+from stormbench.benchmarks.suites.registry import SUITES
 from stormbench.defenses import DEFENSES
 from stormbench.defenses.robustness import Budget
 from stormbench.metrics.intervals import wilson

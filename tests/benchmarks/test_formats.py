@@ -15,7 +15,7 @@ from stormbench.benchmarks import load_model, score
 from stormbench.benchmarks.generation.generate import generate
 from stormbench.benchmarks.generation.repair import repair_set, verify_set
 from stormbench.benchmarks.models.model import Model
-from stormbench.benchmarks.suites.corruptions import SUITES
+from stormbench.benchmarks.suites.registry import SUITES
 from stormbench.datasets.on_disk.manifest import Entry, list_path, read_manifest
 from stormbench.datasets.on_disk.provenance import SOURCE
 from stormbench.datasets.on_disk.tar_reader import read_tarred_image

@@ -17,7 +17,8 @@ from stormbench.benchmarks import load_model, score
 from stormbench.benchmarks.generation.generate import generate
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.results.images import Result
-from stormbench.benchmarks.suites.corruptions import SUITES, Suite
+from stormbench.benchmarks.suites.corruptions import CorruptionSuite
+from stormbench.benchmarks.suites.registry import SUITES
 from stormbench.corruptions import corrupt
 from stormbench.datasets import Geometry, open_images
 from stormbench.datasets.on_disk.manifest import read_list, read_manifest
@@ -30,7 +31,7 @@ from stormbench.randomness import stream
 
 FEW = ["gaussian_noise", "brightness"]
 PLAIN = "python:stormbench.benchmarks.demo.networks:plain"
-SMALL_JPEG = Suite("small-c", "", "cifar", Geometry(40, 32), 85, None)
+SMALL_JPEG = CorruptionSuite("small-c", "", "cifar", Geometry(40, 32), 85, None)
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +130,7 @@ def test_arrays_need_one_size(source: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("suite", "checked"), [(SMALL_JPEG, 16 * 2 * 2), ("cifar-c", 3)])
 def test_every_file_is_listed_with_its_size_and_digest(
-    source: Path, tmp_path: Path, suite: str | Suite, checked: int
+    source: Path, tmp_path: Path, suite: str | CorruptionSuite, checked: int
 ) -> None:
     data = "digits" if suite == "cifar-c" else source
     manifest = generate(data, tmp_path / "out", suite, corruptions=FEW, severities=[1, 2], limit=16)
@@ -144,7 +145,7 @@ def test_every_file_is_listed_with_its_size_and_digest(
 
 
 @pytest.mark.parametrize("suite", [SMALL_JPEG, SUITES["cifar-c"]], ids=["folders", "arrays"])
-def test_bytes_do_not_depend_on_workers(source: Path, tmp_path: Path, suite: Suite) -> None:
+def test_bytes_do_not_depend_on_workers(source: Path, tmp_path: Path, suite: CorruptionSuite) -> None:
     data = source if suite is SMALL_JPEG else "digits"
     for workers in (0, 2, 3):
         out = tmp_path / str(workers)
@@ -178,7 +179,7 @@ def test_cells_can_be_added(source: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suite", [SMALL_JPEG, SUITES["cifar-c"]], ids=["folders", "arrays"])
-def test_an_interrupted_run_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suite: Suite) -> None:
+def test_an_interrupted_run_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suite: CorruptionSuite) -> None:
     class StopError(Exception):
         pass
 
@@ -299,7 +300,9 @@ def plain() -> Model:
 
 
 @pytest.mark.parametrize("suite", [SMALL_JPEG, SUITES["cifar-c"]], ids=["folders", "arrays"])
-def test_scoring_what_was_written_equals_scoring_on_the_fly(plain: Model, tmp_path: Path, suite: Suite) -> None:
+def test_scoring_what_was_written_equals_scoring_on_the_fly(
+    plain: Model, tmp_path: Path, suite: CorruptionSuite
+) -> None:
     cells = suite.narrowed(["gaussian_noise", "jpeg_compression"], [1, 5])
     generate("digits", tmp_path / "set", cells, limit=60, workers=2)
     _, there = score(plain, "digits", cells, out=tmp_path, limit=60)

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from stormbench.benchmarks import load_model
-from stormbench.benchmarks.analysis.image_summary import summarise
+from stormbench.benchmarks.analysis.summary import summarise
 from stormbench.benchmarks.evaluation.attack import attack
 from stormbench.benchmarks.evaluation.evaluate import score
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.results.attacks import AdversarialRecord
 from stormbench.benchmarks.results.images import read_outcomes, read_result
+from stormbench.benchmarks.results.run import Run
 from stormbench.defenses.robustness import Budget
 from stormbench.errors import InputError, ResultError, SettingsChangedError, UnknownNameError
 
@@ -57,7 +58,7 @@ def test_the_record_adds_up_and_names_every_attack(plain: Model, tmp_path: Path)
     assert [file.name for file in tmp_path.iterdir() if file.suffix == ".unfinished"] == []
     result = read_result(path)
     assert read_outcomes(path, result).rank.shape == (1, 20)
-    assert summarise(path, result, None).clean is not None
+    assert summarise(Run.open(path), None).clean is not None
 
 
 def test_an_undefended_model_is_attacked_by_the_same_call(plain: Model, tmp_path: Path) -> None:

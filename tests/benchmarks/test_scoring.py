@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from stormbench.benchmarks import load_model, score
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.results.images import Result, read_outcomes
-from stormbench.benchmarks.suites.corruptions import SUITES
+from stormbench.benchmarks.suites.registry import SUITES
 from stormbench.corruptions import corrupt
 from stormbench.datasets import open_images
 from stormbench.datasets.preprocessing import Preprocessing

@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stormbench.benchmarks.evaluation.evaluate import score
-from stormbench.benchmarks.evaluation.evaluate_sequences import score_sequences
+from stormbench.benchmarks.evaluation.evaluate import evaluate, score
 from stormbench.benchmarks.evaluation.verify import verify
 from stormbench.benchmarks.generation.generate import generate
-from stormbench.benchmarks.leaderboard import build_boards, read_runs
+from stormbench.benchmarks.leaderboard import build_boards, read_entries
 from stormbench.benchmarks.leaderboard.site import render
 from stormbench.benchmarks.results.arrays import arrays_from
 from stormbench.benchmarks.results.documents import seal_of
@@ -21,8 +20,7 @@ from stormbench.benchmarks.results.images import OUTCOME_ARRAYS, Outcomes, count
 from stormbench.benchmarks.results.sequences import read_sequence_outcomes, read_sequence_result, write_sequence_result
 from stormbench.benchmarks.results.settings import Settings
 from stormbench.benchmarks.results.verifications import read_verification, write_verification
-from stormbench.benchmarks.suites.corruptions import SUITES
-from stormbench.benchmarks.suites.sequences import SEQUENCE_SUITES
+from stormbench.benchmarks.suites.registry import SUITES
 from stormbench.errors import InputError, ResultError
 from stormbench.files import npz
 
@@ -56,7 +54,7 @@ def test_a_sound_result_is_verified_and_the_page_says_so(result: Path) -> None:
     assert found.recomputed >= 0.2 * 11 * 40
     write_verification(found, result)
     assert read_verification(result) == found
-    board = build_boards(read_runs(result.parent))[0]
+    board = build_boards(read_entries(result.parent))[0]
     assert f"verified on {found.recomputed} samples" in render([board])
 
 
@@ -91,7 +89,7 @@ def test_a_forger_who_makes_everything_add_up_is_found_out(result: Path) -> None
     found = verify(result, PLAIN, "digits", sample=0.5)
     assert not found.passed
     write_verification(found, result)
-    assert "verification failed" in render(build_boards(read_runs(result.parent)))
+    assert "verification failed" in render(build_boards(read_entries(result.parent)))
 
 
 def test_other_weights_and_other_images_are_refused(result: Path, tmp_path: Path) -> None:
@@ -126,9 +124,9 @@ def test_a_record_says_nothing_about_another_file(result: Path) -> None:
 
 @pytest.fixture(scope="module", params=[None, "resize-pad"], ids=["bare", "behind a random defense"])
 def sequences(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    suite = SEQUENCE_SUITES["cifar-p"].narrowed(["translate", "gaussian_noise"], [1])
+    suite = SUITES["cifar-p"].narrowed(["translate", "gaussian_noise"], [1])
     folder = tmp_path_factory.mktemp("sequences")
-    path, _ = score_sequences(PLAIN, "digits", suite, out=folder, name="run", limit=6, defense=request.param)
+    path, _ = evaluate(PLAIN, "digits", suite, out=folder, name="run", limit=6, defense=request.param)
     return path
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stormbench.benchmarks.evaluation.evaluate import score
-from stormbench.benchmarks.suites.corruptions import SUITES
+from stormbench.benchmarks.suites.registry import SUITES
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 NETWORK = "python:stormbench.benchmarks.demo.networks:"

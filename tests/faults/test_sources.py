@@ -13,14 +13,14 @@ from PIL import Image
 
 from stormbench.benchmarks.generation.generate import generate
 from stormbench.benchmarks.generation.repair import verify_set
-from stormbench.benchmarks.suites.corruptions import Suite
+from stormbench.benchmarks.suites.corruptions import CorruptionSuite
 from stormbench.datasets import Geometry, open_images
 from stormbench.datasets.readers.arrays import ArrayImages
 from stormbench.errors import BrokenImageError, DataError, SettingsChangedError
 
 Start = Callable[..., "subprocess.Popen[str]"]
 BytesOf = Callable[[Path], dict[str, bytes]]
-SMALL = Suite("small-c", "", "cifar", Geometry(40, 32), 85, None, ("contrast",), (1, 3))
+SMALL = CorruptionSuite("small-c", "", "cifar", Geometry(40, 32), 85, None, ("contrast",), (1, 3))
 RECIPE = ("--suite", "imagenet64-c", "--corruptions", "contrast", "--severities", "1", "--workers", "0")
 
 

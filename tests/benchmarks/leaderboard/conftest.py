@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stormbench.benchmarks.leaderboard import build_boards, read_runs, write_site
+from stormbench.benchmarks.leaderboard import build_boards, read_entries, write_site
 
 ARGUMENTS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
@@ -55,6 +55,6 @@ def open_page(browser: Any) -> Iterator[Open]:
 @pytest.fixture
 def make_site(tmp_path: Path) -> Callable[..., Path]:
     def make(folder: Path = tmp_path / "results", **options: Any) -> Path:
-        return write_site(build_boards(read_runs(folder), **options), tmp_path / "site")
+        return write_site(build_boards(read_entries(folder), **options), tmp_path / "site")
 
     return make

@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stormbench.benchmarks.analysis.image_summary import summarise
-from stormbench.benchmarks.leaderboard import Board, build_boards, read_runs
+from stormbench.benchmarks.analysis.summary import summarise
+from stormbench.benchmarks.leaderboard import Board, build_boards, read_entries
 from stormbench.benchmarks.leaderboard.entries import result_files
 from stormbench.benchmarks.leaderboard.ranks import Rank, beaten_by_intervals, places, surely_beaten
 from stormbench.benchmarks.leaderboard.site import render
 from stormbench.benchmarks.leaderboard.texts import as_csv, as_latex, as_markdown
 from stormbench.benchmarks.results.documents import seal_of
 from stormbench.benchmarks.results.images import read_result
+from stormbench.benchmarks.results.run import Run
 from stormbench.errors import MissingDependencyError, ResultError
 from stormbench.metrics import TEST_CORRUPTIONS, mean_corruption_error, wilson
 from stormbench.metrics.baselines import load_baseline, published_rows
@@ -33,7 +34,7 @@ def boards(write_run: WriteRun, tmp_path: Path) -> list[Board]:
     for at, name in enumerate(("worst", "middle", "best")):
         write_run(name, skill=0.9 * at, luck=at)
     write_run("twin", source="torchvision:twin", skill=1.8, luck=2)
-    return build_boards(read_runs(tmp_path / "results"))
+    return build_boards(read_entries(tmp_path / "results"))
 
 
 def test_models_that_cannot_be_told_apart_share_places(boards: list[Board]) -> None:
@@ -72,7 +73,7 @@ def test_every_output_prints_the_same_figures_as_the_metrics(boards: list[Board]
     assert len(rows) == 4
     for path in result_files(tmp_path / "results"):
         result = read_result(path)
-        summary = summarise(path, result, ALEXNET)
+        summary = summarise(Run.open(path), ALEXNET)
         errors = {name: [result.cell(name, at).error for at in range(1, 6)] for name in TEST_CORRUPTIONS}  # type: ignore[union-attr]
         clean = result.cell("clean", 0)
         assert clean is not None
@@ -104,10 +105,10 @@ def test_published_rows_stand_apart_with_their_source(boards: list[Board]) -> No
 
 def test_published_rows_can_be_left_out_and_belong_to_their_suite(write_run: WriteRun, tmp_path: Path) -> None:
     path = write_run()
-    assert not build_boards(read_runs(path.parent), published=False)[0].context
+    assert not build_boards(read_entries(path.parent), published=False)[0].context
     suite = read_result(path).suite.model_copy(update={"name": "cifar-c"})
     write_run("other", suite=suite, folder=tmp_path / "cifar")
-    assert not build_boards(read_runs(tmp_path / "cifar"))[0].context
+    assert not build_boards(read_entries(tmp_path / "cifar"))[0].context
 
 
 def redated(path: Path, days: int) -> None:
@@ -119,7 +120,7 @@ def redated(path: Path, days: int) -> None:
 def test_versions_of_one_model_line_up(write_run: WriteRun, tmp_path: Path) -> None:
     for at, digest in enumerate(("aa12" * 16, "bb34" * 16, "cc56" * 16)):
         redated(write_run(f"run-{at}", source="checkpoint:net.pth@resnet18", digest=digest, luck=at), days=10 * at)
-    board = build_boards(read_runs(tmp_path / "results"))[0]
+    board = build_boards(read_entries(tmp_path / "results"))[0]
     (row,) = board.rows
     assert row.run is not None
     assert row.run.result.run == "run-0"
@@ -134,7 +135,7 @@ def test_other_pixels_are_other_boards(write_run: WriteRun, tmp_path: Path) -> N
     write_run("a")
     write_run("b", fingerprint="0123456789abcdef" * 2)
     write_run("c", seed=1)
-    boards = build_boards(read_runs(tmp_path / "results"))
+    boards = build_boards(read_entries(tmp_path / "results"))
     assert [board.title[-7:] for board in boards] == ["(set 1)", "(set 2)", "(set 3)"]
     assert {row.rank for board in boards for row in board.rows} == {Rank(1, 1)}
     assert any("different sets of images" in flag for board in boards for row in board.rows for flag in row.flags)
@@ -142,7 +143,7 @@ def test_other_pixels_are_other_boards(write_run: WriteRun, tmp_path: Path) -> N
 
 def test_what_was_skipped_is_said(write_run: WriteRun, tmp_path: Path) -> None:
     write_run(skipped=["n01/broken.jpg"])
-    board = build_boards(read_runs(tmp_path / "results"))[0]
+    board = build_boards(read_entries(tmp_path / "results"))[0]
     assert "1 images were skipped" in board.rows[0].flags[0]
     assert "1 images: n01/broken.jpg" in render([board])
 
@@ -150,13 +151,13 @@ def test_what_was_skipped_is_said(write_run: WriteRun, tmp_path: Path) -> None:
 def test_spreadsheets_get_no_formulas(write_run: WriteRun, tmp_path: Path) -> None:
     for at, name in enumerate(("=1+1", "+cmd", "-2+3", "@sum")):
         write_run(f"run-{at}", source=name, luck=at)
-    rows = csv.DictReader(io.StringIO(as_csv(build_boards(read_runs(tmp_path / "results"), published=False))))
+    rows = csv.DictReader(io.StringIO(as_csv(build_boards(read_entries(tmp_path / "results"), published=False))))
     assert sorted(row["model"] for row in rows) == ["'+cmd", "'-2+3", "'=1+1", "'@sum"]
 
 
 def test_latex_and_markdown_escape(write_run: WriteRun, tmp_path: Path) -> None:
     write_run(source=r"timm:a_b & 50% \input{x} | $y$ <i>", luck=3)
-    boards = build_boards(read_runs(tmp_path / "results"), published=False)
+    boards = build_boards(read_entries(tmp_path / "results"), published=False)
     assert r"timm:a\_b \& 50\% \textbackslash{}input\{x\} \textbar{} \$y\$ \textless{}i\textgreater{}" in as_latex(
         boards
     )
@@ -167,16 +168,16 @@ def test_one_broken_result_is_named(write_run: WriteRun, tmp_path: Path) -> None
     write_run("sound")
     write_run("tampered").with_suffix(".npz").write_bytes(b"PK")
     with pytest.raises(ResultError, match=r"tampered\.npz is not the file"):
-        read_runs(tmp_path / "results")
+        read_entries(tmp_path / "results")
     with pytest.raises(ResultError, match="there is no result"):
-        read_runs(tmp_path / "nowhere")
+        read_entries(tmp_path / "nowhere")
 
 
 def test_unfinished_runs_are_passed_over(write_run: WriteRun, tmp_path: Path) -> None:
     write_run("sound")
     (tmp_path / "results/half.unfinished/deep").mkdir(parents=True)
     (tmp_path / "results/half.unfinished/deep/settings.json").write_text("{}")
-    assert [run.path.name for run in read_runs(tmp_path / "results")] == ["sound.json"]
+    assert [run.path.name for run in read_entries(tmp_path / "results")] == ["sound.json"]
 
 
 @pytest.mark.parametrize("library", ["vl_convert", "itables"])

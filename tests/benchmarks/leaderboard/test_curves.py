@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stormbench.benchmarks.leaderboard import Board, Curve, build_boards, read_curves, read_runs
+from stormbench.benchmarks.leaderboard import Board, Curve, build_boards, read_curves, read_entries
 from stormbench.benchmarks.leaderboard.charts import curve_chart
 from stormbench.benchmarks.leaderboard.curves import CURVE_COLUMNS
 from stormbench.benchmarks.leaderboard.site import render, write_site
@@ -101,7 +101,7 @@ def curve(write_curve: Callable[..., Path]) -> Curve:
 
 @pytest.fixture
 def boards(curve: Curve) -> list[Board]:
-    return build_boards(read_runs(curve.path.parent), published=False)
+    return build_boards(read_entries(curve.path.parent), published=False)
 
 
 def test_every_point_is_held_against_its_results(curve: Curve, boards: list[Board]) -> None:
@@ -164,7 +164,7 @@ def test_a_curve_is_filed_with_its_results(curve: Curve, tmp_path: Path) -> None
     filed = add_curve(curve.path, tmp_path / "board")
     assert filed.tradeoff == curve.tradeoff
     assert filed.recounted == 7
-    assert len(read_runs(tmp_path / "board")) == 14
+    assert len(read_entries(tmp_path / "board")) == 14
     with pytest.raises(ResultError, match="very same outcomes"):
         add_curve(curve.path, tmp_path / "board")
 

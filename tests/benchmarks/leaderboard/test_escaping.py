@@ -10,7 +10,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from stormbench.benchmarks.leaderboard import build_boards, read_runs
+from stormbench.benchmarks.leaderboard import build_boards, read_entries
 from stormbench.benchmarks.leaderboard.site import render
 from stormbench.benchmarks.leaderboard.texts import as_csv, as_latex, as_markdown
 from stormbench.benchmarks.results.plain_text import shown
@@ -59,7 +59,7 @@ def test_strangers_cannot_add_an_element(write_run: WriteRun, texts: list[str]) 
             versions={"stormbench": "0.1.0", library: version},
             images=10,
         )
-        boards = build_boards(read_runs(path.parent), published=False)
+        boards = build_boards(read_entries(path.parent), published=False)
         pages.append(Skeleton(render(boards)).found)
     assert pages[0] == pages[1]
     (row,) = csv.DictReader(io.StringIO(as_csv(boards)))

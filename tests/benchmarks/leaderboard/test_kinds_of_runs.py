@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from stormbench.benchmarks.analysis.compare import compare
 from stormbench.benchmarks.analysis.comparison import ATTACKED
+from stormbench.benchmarks.analysis.metrics import METRICS
 from stormbench.benchmarks.analysis.sequence_summary import summarise_sequences
-from stormbench.benchmarks.evaluation.evaluate_sequences import score_sequences
-from stormbench.benchmarks.leaderboard import Board, build_boards, find_baselines, read_runs
+from stormbench.benchmarks.evaluation.evaluate import evaluate
+from stormbench.benchmarks.leaderboard import Board, build_boards, find_baselines, read_entries
 from stormbench.benchmarks.leaderboard.charts import _styles as styles
 from stormbench.benchmarks.leaderboard.charts import board_charts, clean_errors
-from stormbench.benchmarks.leaderboard.columns import COLUMNS
 from stormbench.benchmarks.leaderboard.ranks import Rank
 from stormbench.benchmarks.leaderboard.site import render, write_site
 from stormbench.benchmarks.leaderboard.submissions import add_result
@@ -30,6 +30,7 @@ from stormbench.benchmarks.results.arrays import arrays_from
 from stormbench.benchmarks.results.attack_outcomes import ATTACK_ARRAYS
 from stormbench.benchmarks.results.documents import seal_of
 from stormbench.benchmarks.results.images import OUTCOME_ARRAYS
+from stormbench.benchmarks.results.run import Run
 from stormbench.benchmarks.results.sequences import (
     SequenceResult,
     read_sequence_outcomes,
@@ -37,7 +38,7 @@ from stormbench.benchmarks.results.sequences import (
     write_sequence_result,
 )
 from stormbench.benchmarks.results.settings import Settings
-from stormbench.benchmarks.suites.sequences import SEQUENCE_SUITES
+from stormbench.benchmarks.suites.registry import SUITES
 from stormbench.cells import CLEAN
 from stormbench.defenses.robustness.verdict import Verdict
 from stormbench.errors import ResultError
@@ -54,13 +55,13 @@ NETWORK = "python:stormbench.benchmarks.demo.networks:"
 def sequences(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sequences")
     for name in ("plain", "noisy"):
-        suite = SEQUENCE_SUITES["cifar-p"].narrowed(TEST_PERTURBATIONS, [1])
-        score_sequences(f"{NETWORK}{name}", "digits", suite, out=folder, limit=8, name=name)
+        suite = SUITES["cifar-p"].narrowed(TEST_PERTURBATIONS, [1])
+        evaluate(f"{NETWORK}{name}", "digits", suite, out=folder, limit=8, name=name)
     return folder
 
 
 def test_sequences_have_a_board_of_their_own(sequences: Path) -> None:
-    (board,) = build_boards(read_runs(sequences))
+    (board,) = build_boards(read_entries(sequences))
     assert board.index == "flip_probability"
     assert board.title == "cifar-p on 8 images of digits"
     page = render([board])
@@ -68,9 +69,12 @@ def test_sequences_have_a_board_of_their_own(sequences: Path) -> None:
     assert "Flip probability" in page
 
 
-def made_up(name: str, suite: str) -> Baseline:
+ALEXNET = "measured: torchvision:alexnet@IMAGENET1K_V1 on 50000 images of val, run alexnet"
+
+
+def made_up(name: str, suite: str, source: str = "made up for this test") -> Baseline:
     flips, distances = dict.fromkeys(TEST_PERTURBATIONS, 0.1), dict.fromkeys(TEST_PERTURBATIONS, 2.0)
-    sources = dict.fromkeys(("flip_probability", "top5_distance"), "made up for this test")
+    sources = dict.fromkeys(("flip_probability", "top5_distance"), source)
     fields = {"flip_probability": flips, "top5_distance": distances}
     return Baseline.model_validate({"name": name, "suite": suite, "sources": sources, **fields})
 
@@ -83,12 +87,12 @@ def baseline(tmp_path: Path) -> Path:
 
 def test_sequences_are_normalised_by_a_baseline_that_is_named(sequences: Path, baseline: Path) -> None:
     baselines = find_baselines([str(baseline)])
-    (board,) = build_boards(read_runs(sequences, baselines))
+    (board,) = build_boards(read_entries(sequences, baselines))
     assert board.index == "mfr"
     for row in board.rows:
         assert row.run is not None
         assert isinstance(row.run.result, SequenceResult)
-        expected = summarise_sequences(row.run.path, row.run.result, baselines["cifar-p"]).mfr
+        expected = summarise_sequences(Run.open(row.run.path), baselines["cifar-p"]).mfr
         assert expected is not None
         assert str(row.figures["mfr"]) == str(expected)
 
@@ -132,7 +136,7 @@ def test_published_flip_rates_stand_by_themselves_where_the_baseline_is_another(
         for images in (20, 60, 30):
             named = {"digest": model.digest, "source": model.source, "images": images}
             write_run(f"{name}-clean-{images}", cells=[(CLEAN, 0)], **named)
-    boards = build_boards(read_runs(folder, {"imagenet-p": made_up("another", "imagenet-p")}))
+    boards = build_boards(read_entries(folder, {"imagenet-p": made_up("another", "imagenet-p")}))
     board = next(board for board in boards if board.index == "mfr")
     assert board.title.endswith("measured against another")
     assert all("not AlexNet" in row.flags[0] for row in board.rows)
@@ -150,13 +154,20 @@ def test_published_flip_rates_stand_by_themselves_where_the_baseline_is_another(
     assert clean_errors(boards)[identity] == most.figures["clean_error"]  # of the run with the most images
 
 
+def test_a_baseline_is_not_alexnet_for_its_name(sequences: Path, tmp_path: Path) -> None:
+    as_imagenet_p(sequences / "plain.json", tmp_path / "results")
+    (board,) = build_boards(read_entries(tmp_path / "results", {"imagenet-p": made_up("alexnet", "imagenet-p")}))
+    assert "measured against alexnet" in board.title
+    assert not board.like_published
+
+
 def test_published_flip_rates_stand_beside_those_over_alexnet(
     sequences: Path, write_run: WriteRun, tmp_path: Path
 ) -> None:
     folder = tmp_path / "results"
     model = read_sequence_result(as_imagenet_p(sequences / "plain.json", folder)).model
     write_run("clean", cells=[(CLEAN, 0)], digest=model.digest, source=model.source)
-    boards = build_boards(read_runs(folder, {"imagenet-p": made_up("alexnet", "imagenet-p")}))
+    boards = build_boards(read_entries(folder, {"imagenet-p": made_up("alexnet", "imagenet-p", ALEXNET)}))
     board = next(board for board in boards if board.index == "mfr")
     assert "measured against" not in board.title
     assert charted(board, boards) == {"Clean error against mFR": {"measured", "published by others"}}
@@ -168,7 +179,7 @@ def test_both_indices_of_sequences_are_compared_with_intervals(sequences: Path) 
     comparison = compare(paths, baseline=baseline)[0]
     for name in ("mfr", "mt5d"):
         difference = comparison.indices[name]
-        found = [summarise_sequences(path, read_sequence_result(path), baseline) for path in paths]
+        found = [summarise_sequences(Run.open(path), baseline) for path in paths]
         samples = found[1].samples[name] - found[0].samples[name]
         assert difference.points == Estimate.of(samples)
         assert difference.points.low < difference.points.high
@@ -200,9 +211,9 @@ def test_sequences_are_taken_in(sequences: Path, tmp_path: Path) -> None:
 
 
 def test_noise_at_a_high_level_alone_has_a_board_and_no_rank(tmp_path: Path) -> None:
-    suite = SEQUENCE_SUITES["cifar-p"].narrowed(["gaussian_noise"], [2])
-    score_sequences(f"{NETWORK}plain", "digits", suite, out=tmp_path / "results", limit=4, name="plain")
-    (board,) = build_boards(read_runs(tmp_path / "results"))
+    suite = SUITES["cifar-p"].narrowed(["gaussian_noise"], [2])
+    evaluate(f"{NETWORK}plain", "digits", suite, out=tmp_path / "results", limit=4, name="plain")
+    (board,) = build_boards(read_entries(tmp_path / "results"))
     assert board.rows[0].rank is None
     assert "gaussian_noise, level 2" in render([board])
 
@@ -222,13 +233,13 @@ def test_damaged_sequences_are_refused_without_a_traceback(sequences: Path, tmp_
         changed = json.loads(document) | resealed
         (tmp_path / "plain.json").write_text(json.dumps(changed | {"seal": seal_of(changed)}))
     with suppress(ResultError):
-        read_runs(tmp_path)
+        read_entries(tmp_path)
 
 
 def test_attacked_models_are_ranked_by_robust_accuracy(write_attacked: WriteRun, tmp_path: Path) -> None:
     for name, adaptive in {"strong": 50, "weak": 4, "weaker": 1}.items():
         write_attacked(name, adaptive, luck=adaptive)
-    (board,) = build_boards(read_runs(tmp_path / "results"))
+    (board,) = build_boards(read_entries(tmp_path / "results"))
     assert board.title == "Adversarial attacks (linf, radius 8/255, quick budget) on 60 images of val"
     assert [(row.short, row.rank) for row in board.rows] == [
         ("strong", Rank(1, 1)),
@@ -242,7 +253,7 @@ def test_attacked_models_are_ranked_by_robust_accuracy(write_attacked: WriteRun,
 def test_the_verdict_is_drawn(write_attacked: WriteRun, tmp_path: Path) -> None:
     for name, adaptive in {"strong": 50, "weak": 4}.items():
         write_attacked(name, adaptive, luck=adaptive)
-    boards = build_boards(read_runs(tmp_path / "results"))
+    boards = build_boards(read_entries(tmp_path / "results"))
     (chart,) = board_charts(boards[0], clean_errors(boards))
     assert chart.title == "Clean accuracy against robust accuracy"
     points = chart.specification["datasets"]["points"]
@@ -275,7 +286,7 @@ def test_robust_accuracies_are_paired(write_attacked: WriteRun, tmp_path: Path) 
     points = compare([first, second])[0].indices["robust_accuracy"]
     assert points.sure == -1
     assert points.points.value == pytest.approx(100 * 8 / 60)
-    (board,) = build_boards(read_runs(tmp_path / "results"))
+    (board,) = build_boards(read_entries(tmp_path / "results"))
     assert [(row.short, row.rank) for row in board.rows] == [("second", Rank(1, 1)), ("first", Rank(2, 2))]
     own = [row.figures["robust_accuracy"].interval for row in board.rows]
     assert own[0] is not None
@@ -292,7 +303,7 @@ def test_attacks_that_left_counts_only_are_flagged_and_compared_without_pairing(
     comparison = compare(paths)[0]
     assert comparison.indices["robust_accuracy"].sure == -1
     assert any("without pairing" in note for note in comparison.notes)
-    (board,) = build_boards(read_runs(tmp_path / "results"))
+    (board,) = build_boards(read_entries(tmp_path / "results"))
     assert all("only counts were kept" in row.flags[0] for row in board.rows)
     with pytest.raises(ResultError, match="only counts were kept"):
         add_result(paths[0], tmp_path / "board")
@@ -316,19 +327,19 @@ def test_every_kind_is_printed_the_same_everywhere_and_as_the_metrics_say(
     path = as_imagenet_p(sequences / "noisy.json", folder)
     write_run("scored")
     write_attacked("attacked", 23, luck=3)
-    boards = build_boards(read_runs(folder, {"imagenet-p": baseline}), published=False)
+    boards = build_boards(read_entries(folder, {"imagenet-p": baseline}), published=False)
     page, markdown, latex = render(boards), as_markdown(boards), as_latex(boards)
     rows = list(csv.DictReader(io.StringIO(as_csv(boards))))
     printed = 0
     for row in rows:
         lines = [line for line in (*markdown.splitlines(), *latex.splitlines()) if f" {row['model']} " in line]
         assert len(lines) == 2
-        for key in (column.key for column in COLUMNS if row.get(column.key)):
+        for key in (metric.name for metric in METRICS if row.get(metric.name)):
             value, low, high = row[key], row[f"{key}_low"], row[f"{key}_high"]
             assert all(f" {value} [{low}, {high}] " in line for line in lines)
             assert f"{value} <small>[{low}, {high}]</small>" in page
             printed += 1
-    assert printed == 4 + 4 + 2
+    assert printed == 5 + 4 + 2
     found = {key: row[key] for row in rows for key in row if row[key]}
     result = read_sequence_result(path)
     flips = {cell.perturbation: cell.flip_probability for cell in result.cells}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stormbench.benchmarks.leaderboard import build_boards, read_runs
+from stormbench.benchmarks.leaderboard import build_boards, read_entries
 from stormbench.benchmarks.leaderboard.site import write_site
 
 WriteRun = Callable[..., Path]
@@ -20,7 +20,7 @@ def test_five_hundred_results_fit_on_a_page_and_sort(
     for at in range(500):
         source = f"timm:some_network_{at:03d}.trained_on_in1k"
         write_run(f"run-{at:03d}", source=source, skill=at % 40 / 20, luck=at, versions=VERSIONS)
-    page_path = write_site(build_boards(read_runs(tmp_path / "results")), tmp_path / "site")
+    page_path = write_site(build_boards(read_entries(tmp_path / "results")), tmp_path / "site")
     assert page_path.stat().st_size < 6_000_000
     page = open_page(page_path)
     rows = page.locator("#models tbody tr")

@@ -5,18 +5,18 @@ import pytest
 from PIL import Image
 
 from stormbench.benchmarks import load_model
-from stormbench.benchmarks.evaluation.evaluate_sequences import score_sequences
+from stormbench.benchmarks.evaluation.evaluate import evaluate
 from stormbench.benchmarks.generation.generate import generate
 from stormbench.benchmarks.generation.repair import repair_set, verify_set
 from stormbench.benchmarks.models.model import Model
-from stormbench.benchmarks.suites.sequences import SEQUENCE_SUITES
+from stormbench.benchmarks.suites.registry import SUITES
 from stormbench.corruptions.perturbations.video import decode
 from stormbench.datasets import open_images
 from stormbench.errors import DataError, SettingsChangedError
 
 PLAIN = "python:stormbench.benchmarks.demo.networks:plain"
-CIFAR = SEQUENCE_SUITES["cifar10-p"].narrowed(["shot_noise", "motion_blur", "tilt"], [1, 2])
-SMALL_FILMS = SEQUENCE_SUITES["imagenet64-p"].narrowed(["gaussian_noise", "translate"], [1])
+CIFAR = SUITES["cifar10-p"].narrowed(["shot_noise", "motion_blur", "tilt"], [1, 2])
+SMALL_FILMS = SUITES["imagenet64-p"].narrowed(["gaussian_noise", "translate"], [1])
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +58,8 @@ def test_arrays_score_as_on_the_fly(plain: Model, tmp_path: Path) -> None:
         ".source.json",
     }
     assert np.load(tmp_path / "set/motion_blur.npy", mmap_mode="r").shape == (6, 21, 32, 32, 3)
-    fly, _ = score_sequences(plain, "digits", CIFAR, out=tmp_path / "fly", limit=6, seed=3)
-    read, result = score_sequences(plain, "digits", CIFAR, out=tmp_path / "read", limit=6, released=tmp_path / "set")
+    fly, _ = evaluate(plain, "digits", CIFAR, out=tmp_path / "fly", limit=6, seed=3)
+    read, result = evaluate(plain, "digits", CIFAR, out=tmp_path / "read", limit=6, released=tmp_path / "set")
     np.testing.assert_array_equal(top(fly), top(read))
     assert result.data.released is not None
     assert result.data.released.startswith("set ")
@@ -68,8 +68,8 @@ def test_arrays_score_as_on_the_fly(plain: Model, tmp_path: Path) -> None:
 def test_a_part_of_a_set_is_found_by_its_keys(plain: Model, tmp_path: Path) -> None:
     generate("digits", tmp_path / "set", CIFAR, limit=6)
     part = open_images("digits").subset([5, 2])
-    fly, _ = score_sequences(plain, part, CIFAR, out=tmp_path / "fly")
-    read, _ = score_sequences(plain, part, CIFAR, out=tmp_path / "read", released=tmp_path / "set")
+    fly, _ = evaluate(plain, part, CIFAR, out=tmp_path / "fly")
+    read, _ = evaluate(plain, part, CIFAR, out=tmp_path / "read", released=tmp_path / "set")
     np.testing.assert_array_equal(top(fly), top(read))
 
 
@@ -81,8 +81,8 @@ def test_published_arrays_have_no_list_of_keys(plain: Model, tmp_path: Path) -> 
     first = open_images(tmp_path / "few.npz")
     generate(first, tmp_path / "set", CIFAR)
     (tmp_path / "set/manifest.json").unlink()
-    fly, _ = score_sequences(plain, first, CIFAR, out=tmp_path / "fly")
-    read, _ = score_sequences(plain, first, CIFAR, out=tmp_path / "read", released=tmp_path / "set")
+    fly, _ = evaluate(plain, first, CIFAR, out=tmp_path / "fly")
+    read, _ = evaluate(plain, first, CIFAR, out=tmp_path / "read", released=tmp_path / "set")
     np.testing.assert_array_equal(top(fly), top(read))
 
 
@@ -120,7 +120,7 @@ def test_films_can_be_scored_and_arrays_are_exact(plain: Model, tree: Path, tmp_
     generate(tree, tmp_path / "films", SMALL_FILMS, limit=3)
     generate(tree, tmp_path / "arrays", SMALL_FILMS, limit=3, format="npy")
     fly, films, arrays = (
-        top(score_sequences(plain, tree, SMALL_FILMS, out=tmp_path / str(i), limit=3, released=released)[0])
+        top(evaluate(plain, tree, SMALL_FILMS, out=tmp_path / str(i), limit=3, released=released).path)
         for i, released in enumerate((None, tmp_path / "films", tmp_path / "arrays"))
     )
     np.testing.assert_array_equal(fly, arrays)
@@ -133,21 +133,21 @@ def test_broken_films_are_named(plain: Model, tree: Path, tmp_path: Path, cut: i
     broken = sorted((tmp_path / "films").rglob("*.mp4"))[-1]
     broken.write_bytes(broken.read_bytes()[:cut])
     with pytest.raises(DataError, match=str(broken.relative_to(tmp_path))):
-        score_sequences(plain, tree, SMALL_FILMS, out=tmp_path / "out", limit=2, released=tmp_path / "films")
+        evaluate(plain, tree, SMALL_FILMS, out=tmp_path / "out", limit=2, released=tmp_path / "films")
 
 
 def test_films_of_another_length_or_size_are_named(plain: Model, tree: Path, tmp_path: Path) -> None:
     generate(tree, tmp_path / "films", SMALL_FILMS.narrowed(["gaussian_noise"], None), limit=2)
-    suite = SEQUENCE_SUITES["imagenet-p"].narrowed(["gaussian_noise"], None)
+    suite = SUITES["imagenet-p"].narrowed(["gaussian_noise"], None)
     with pytest.raises(DataError, match="scale imagenet64, this run has imagenet"):
-        score_sequences(plain, tree, suite, out=tmp_path / "out", limit=2, released=tmp_path / "films")
+        evaluate(plain, tree, suite, out=tmp_path / "out", limit=2, released=tmp_path / "films")
     (tmp_path / "films/manifest.json").unlink()
     with pytest.raises(DataError, match=r"0\.mp4 have shape \(64, 64, 3\), wanted \(224, 224, 3\)"):
-        score_sequences(plain, tree, suite, out=tmp_path / "out", limit=2, released=tmp_path / "films")
+        evaluate(plain, tree, suite, out=tmp_path / "out", limit=2, released=tmp_path / "films")
     (tmp_path / "films/gaussian_noise").rename(tmp_path / "films/translate")
-    wide = SEQUENCE_SUITES["imagenet-p"].narrowed(["translate"], None)
+    wide = SUITES["imagenet-p"].narrowed(["translate"], None)
     with pytest.raises(DataError, match="31 frames, wanted 41"):
-        score_sequences(plain, tree, wide, out=tmp_path / "out2", limit=2, released=tmp_path / "films")
+        evaluate(plain, tree, wide, out=tmp_path / "out2", limit=2, released=tmp_path / "films")
 
 
 @pytest.mark.parametrize(
@@ -166,24 +166,24 @@ def test_broken_arrays_are_named(plain: Model, tmp_path: Path, damage: object, c
     generate("digits", tmp_path / "set", CIFAR, limit=4)
     damage(tmp_path / "set/tilt.npy")
     with pytest.raises(DataError, match=complaint):
-        score_sequences(plain, "digits", CIFAR, out=tmp_path / "out", limit=4, released=tmp_path / "set")
+        evaluate(plain, "digits", CIFAR, out=tmp_path / "out", limit=4, released=tmp_path / "set")
 
 
 def test_a_set_of_other_images_is_refused(plain: Model, tmp_path: Path) -> None:
     generate("digits", tmp_path / "set", CIFAR, limit=3)
     digits = open_images("digits")
     with pytest.raises(DataError, match="lacks 1 of the 3 images"):
-        score_sequences(plain, digits.subset([0, 1, 5]), CIFAR, out=tmp_path / "out", released=tmp_path / "set")
+        evaluate(plain, digits.subset([0, 1, 5]), CIFAR, out=tmp_path / "out", released=tmp_path / "set")
     np.savez(tmp_path / "other.npz", images=np.zeros((3, 32, 32, 3), np.uint8), labels=digits.labels[:3])
     others = open_images(tmp_path / "other.npz")
     generate(others, tmp_path / "others", CIFAR)
     np.savez(tmp_path / "other.npz", images=np.ones((3, 32, 32, 3), np.uint8), labels=digits.labels[:3])
     others = open_images(tmp_path / "other.npz")
     with pytest.raises(DataError, match="fingerprint"):
-        score_sequences(plain, others, CIFAR, out=tmp_path / "out", released=tmp_path / "others")
+        evaluate(plain, others, CIFAR, out=tmp_path / "out", released=tmp_path / "others")
     (tmp_path / "set/manifest.json").write_text("{")
     with pytest.raises(DataError, match=r"manifest\.json is not a manifest"):
-        score_sequences(plain, "digits", CIFAR, out=tmp_path / "out", limit=3, released=tmp_path / "set")
+        evaluate(plain, "digits", CIFAR, out=tmp_path / "out", limit=3, released=tmp_path / "set")
 
 
 def test_nothing_is_overwritten(tree: Path, tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_nothing_is_overwritten(tree: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", ["mp4", "npy"])
 def test_a_set_is_verified_mended_and_grows(tree: Path, tmp_path: Path, form: str) -> None:
-    levels = SEQUENCE_SUITES["imagenet64-p"].narrowed(["gaussian_noise", "tilt"], [1, 2])
+    levels = SUITES["imagenet64-p"].narrowed(["gaussian_noise", "tilt"], [1, 2])
     generate(tree, tmp_path / "whole", levels, limit=3, format=form)
     out = tmp_path / "set"
     generate(tree, out, levels, corruptions=["gaussian_noise"], severities=[2], limit=3, format=form)

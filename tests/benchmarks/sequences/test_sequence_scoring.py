@@ -11,15 +11,15 @@ import pytest
 import torch
 
 from stormbench.benchmarks import load_model
-from stormbench.benchmarks.analysis.baselines import as_sequence_baseline, find_sequence_baseline
+from stormbench.benchmarks.analysis.baselines import as_baseline, find_baseline
 from stormbench.benchmarks.analysis.sequence_summary import summarise_sequences
 from stormbench.benchmarks.evaluation import sequence_task as scoring
-from stormbench.benchmarks.evaluation.evaluate_sequences import score_sequences
+from stormbench.benchmarks.evaluation.evaluate import evaluate
 from stormbench.benchmarks.models.model import Model
-from stormbench.benchmarks.results.documents import is_sequence_result
 from stormbench.benchmarks.results.images import read_result
+from stormbench.benchmarks.results.run import Run, SequenceRun
 from stormbench.benchmarks.results.sequences import SequenceResult, read_sequence_outcomes, read_sequence_result
-from stormbench.benchmarks.suites.sequences import SEQUENCE_SUITES
+from stormbench.benchmarks.suites.registry import SUITES
 from stormbench.corruptions.perturbations import PERTURBATIONS, perturb
 from stormbench.datasets import open_images
 from stormbench.errors import InputError, ResultError, SettingsChangedError, UnknownNameError
@@ -29,7 +29,7 @@ from stormbench.metrics.baselines import write_baseline
 from stormbench.randomness import stream
 
 PLAIN = "python:stormbench.benchmarks.demo.networks:plain"
-FEW = SEQUENCE_SUITES["cifar10-p"].narrowed(["gaussian_noise", "motion_blur", "translate"], [1])
+FEW = SUITES["cifar10-p"].narrowed(["gaussian_noise", "motion_blur", "translate"], [1])
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +39,8 @@ def plain() -> Model:
 
 @pytest.fixture(scope="module")
 def run(plain: Model, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SequenceResult]:
-    suite = SEQUENCE_SUITES["cifar-p"].narrowed(None, [1])
-    return score_sequences(plain, "digits", suite, out=tmp_path_factory.mktemp("run"), limit=6, name="all")
+    suite = SUITES["cifar-p"].narrowed(None, [1])
+    return evaluate(plain, "digits", suite, out=tmp_path_factory.mktemp("run"), limit=6, name="all")
 
 
 def contents(path: Path) -> tuple[bytes, list[object]]:
@@ -48,7 +48,7 @@ def contents(path: Path) -> tuple[bytes, list[object]]:
 
 
 def test_counts_are_those_of_a_plain_loop(plain: Model, tmp_path: Path) -> None:
-    _, result = score_sequences(plain, "digits", FEW, out=tmp_path, limit=7, batch_size=10)
+    _, result = evaluate(plain, "digits", FEW, out=tmp_path, limit=7, batch_size=10)
     digits = open_images("digits")
     for cell in result.cells:
         name, reference = cell.perturbation, PERTURBATIONS[cell.perturbation].reference
@@ -71,22 +71,22 @@ def test_counts_are_those_of_a_plain_loop(plain: Model, tmp_path: Path) -> None:
 
 def test_outcomes_do_not_depend_on_workers_or_batches(plain: Model, tmp_path: Path) -> None:
     first, *others = [
-        contents(score_sequences(plain, "digits", FEW, out=tmp_path / f"{w}-{b}", limit=9, workers=w, batch_size=b)[0])
+        contents(evaluate(plain, "digits", FEW, out=tmp_path / f"{w}-{b}", limit=9, workers=w, batch_size=b).path)
         for w, b in ((0, 32), (2, 32), (0, 7))
     ]
     assert all(other == first for other in others)
 
 
 def test_an_image_has_the_same_frames_alone_and_in_a_full_pass(plain: Model, tmp_path: Path) -> None:
-    path, whole = score_sequences(plain, "digits", FEW, out=tmp_path / "all", limit=8)
+    path, whole = evaluate(plain, "digits", FEW, out=tmp_path / "all", limit=8)
     part = open_images("digits").subset(range(5, 8))
-    path_part, some = score_sequences(plain, part, FEW, out=tmp_path / "part")
+    path_part, some = evaluate(plain, part, FEW, out=tmp_path / "part")
     full, few = read_sequence_outcomes(path, whole), read_sequence_outcomes(path_part, some)
     np.testing.assert_array_equal(full.top[5:], few.top)
 
 
 def test_an_interrupted_run_continues(plain: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = contents(score_sequences(plain, "digits", FEW, out=tmp_path / "whole", limit=12)[0])
+    whole = contents(evaluate(plain, "digits", FEW, out=tmp_path / "whole", limit=12).path)
 
     class StopError(Exception):
         pass
@@ -96,9 +96,9 @@ def test_an_interrupted_run_continues(plain: Model, tmp_path: Path, monkeypatch:
             raise StopError
 
     with pytest.raises(StopError):
-        score_sequences(plain, "digits", FEW, out=tmp_path, limit=12, progress=stop)
+        evaluate(plain, "digits", FEW, out=tmp_path, limit=12, progress=stop)
     seen: list[int] = []
-    path, _ = score_sequences(plain, "digits", FEW, out=tmp_path, limit=12, progress=lambda done, _: seen.append(done))
+    path, _ = evaluate(plain, "digits", FEW, out=tmp_path, limit=12, progress=lambda done, _: seen.append(done))
     assert seen[0] > 0
     assert contents(path) == whole
     assert not list(tmp_path.glob("*.unfinished"))
@@ -122,26 +122,26 @@ def test_a_killed_run_continues(tmp_path: Path) -> None:
 
 
 def test_a_finished_run_is_returned_and_another_refused(plain: Model, tmp_path: Path) -> None:
-    path, result = score_sequences(plain, "digits", FEW, out=tmp_path, limit=4)
-    assert score_sequences(plain, "digits", FEW, out=tmp_path, limit=4) == (path, result)
+    result = evaluate(plain, "digits", FEW, out=tmp_path, limit=4).result
+    assert evaluate(plain, "digits", FEW, out=tmp_path, limit=4).result == result
     with pytest.raises(SettingsChangedError, match="seed"):
-        score_sequences(plain, "digits", FEW, out=tmp_path, limit=4, seed=1)
+        evaluate(plain, "digits", FEW, out=tmp_path, limit=4, seed=1)
 
 
 def test_random_defenses_are_seeded(plain: Model, tmp_path: Path) -> None:
     suite = FEW.narrowed(["tilt"], None)
     runs = [
-        score_sequences(plain, "digits", suite, out=tmp_path / str(i), limit=4, seed=s, defense="rain:shift=0.2")
+        evaluate(plain, "digits", suite, out=tmp_path / str(i), limit=4, seed=s, defense="rain:shift=0.2")
         for i, s in enumerate((0, 0, 1))
     ]
-    tops = [read_sequence_outcomes(*run).top for run in runs]
+    tops = [run.outcomes.top for run in runs]
     np.testing.assert_array_equal(tops[0], tops[1])
-    assert runs[0][1].defense is not None
+    assert runs[0].result.defense is not None
 
 
-def test_figures_without_a_baseline(run: tuple[Path, SequenceResult]) -> None:
+def test_figures_without_a_baseline(run: SequenceRun) -> None:
     path, result = run
-    summary = summarise_sequences(path, result, None, resamples=50)
+    summary = summarise_sequences(SequenceRun(path, result), None, resamples=50)
     assert set(summary.flip_probability) == {(name, 1) for name in TEST_PERTURBATIONS}
     cell = next(cell for cell in result.cells if cell.perturbation == "tilt")
     assert summary.flip_probability["tilt", 1].value == pytest.approx(100 * cell.flip_probability)
@@ -156,21 +156,21 @@ def test_figures_without_a_baseline(run: tuple[Path, SequenceResult]) -> None:
     assert summary.notes == ()  # CIFAR's suites report plain means
 
 
-def test_imagenet_p_without_a_baseline_says_what_to_do(run: tuple[Path, SequenceResult]) -> None:
+def test_imagenet_p_without_a_baseline_says_what_to_do(run: SequenceRun) -> None:
     path, result = run
     as_imagenet = result.model_copy(update={"suite": result.suite.model_copy(update={"name": "imagenet-p"})})
-    (note,) = summarise_sequences(path, as_imagenet, None, resamples=20).notes
+    (note,) = summarise_sequences(SequenceRun(path, as_imagenet), None, resamples=20).notes
     assert "torchvision:alexnet --suite imagenet-p" in note
 
 
-def test_a_run_against_itself_is_100(run: tuple[Path, SequenceResult], tmp_path: Path) -> None:
+def test_a_run_against_itself_is_100(run: SequenceRun, tmp_path: Path) -> None:
     path, result = run
-    write_baseline(as_sequence_baseline(result), tmp_path / "own.json")
+    write_baseline(as_baseline(SequenceRun(path, result)), tmp_path / "own.json")
     steady = dict.fromkeys(TEST_PERTURBATIONS, 0.1)  # on six digits some perturbations flip nothing
-    own = find_sequence_baseline(str(tmp_path / "own.json"))
-    assert own == find_sequence_baseline(str(path)) == as_sequence_baseline(result)
+    own = find_baseline(str(tmp_path / "own.json"))
+    assert own == find_baseline(str(path)) == as_baseline(SequenceRun(path, result))
     baseline = own.model_copy(update={"flip_probability": steady, "top5_distance": own.top5_distance})
-    summary = summarise_sequences(path, result, baseline, resamples=20)
+    summary = summarise_sequences(SequenceRun(path, result), baseline, resamples=20)
     wanted = 100 * np.mean([cell.flip_probability / 0.1 for cell in result.cells])
     assert summary.mfr is not None
     assert summary.mfr.value == pytest.approx(wanted)
@@ -179,28 +179,28 @@ def test_a_run_against_itself_is_100(run: tuple[Path, SequenceResult], tmp_path:
     assert summary.flip_rate["tilt"].value == pytest.approx(100 * result.cells[8].flip_probability / 0.1)
 
 
-def test_wrong_baselines_are_refused(run: tuple[Path, SequenceResult]) -> None:
+def test_wrong_baselines_are_refused(run: SequenceRun) -> None:
     path, result = run
     with pytest.raises(InputError, match="has no flip probabilities"):
-        find_sequence_baseline("alexnet")
-    other = as_sequence_baseline(result).model_copy(update={"suite": "imagenet-p"})
+        find_baseline("alexnet", "imagenet-p")
+    other = as_baseline(SequenceRun(path, result)).model_copy(update={"suite": "imagenet-p"})
     with pytest.raises(InputError, match="imagenet-p, this run of cifar-p"):
-        summarise_sequences(path, result, other)
+        summarise_sequences(SequenceRun(path, result), other)
 
 
 def test_mfr_needs_all_ten(plain: Model, tmp_path: Path) -> None:
-    path, result = score_sequences(plain, "digits", FEW, out=tmp_path, limit=4)
-    baseline = as_sequence_baseline(result).model_copy(
+    path, result = evaluate(plain, "digits", FEW, out=tmp_path, limit=4)
+    baseline = as_baseline(SequenceRun(path, result)).model_copy(
         update={"flip_probability": dict.fromkeys(("tilt", "snow"), 0.1)}
     )
-    summary = summarise_sequences(path, result, baseline, resamples=10)
+    summary = summarise_sequences(SequenceRun(path, result), baseline, resamples=10)
     assert summary.mfr is None
     assert "lacking" in summary.notes[0]
 
 
-def test_results_of_both_kinds_lie_in_one_folder(run: tuple[Path, SequenceResult]) -> None:
+def test_results_of_both_kinds_lie_in_one_folder(run: SequenceRun) -> None:
     path, result = run
-    assert is_sequence_result(path)
+    assert isinstance(Run.open(path), SequenceRun)
     assert read_sequence_result(path) == result
     with pytest.raises(ResultError, match="is a result on sequences"):
         read_result(path)
@@ -216,16 +216,14 @@ def test_results_of_both_kinds_lie_in_one_folder(run: tuple[Path, SequenceResult
         (lambda d: d | {"cells": [d["cells"][0] | {"perturbation": "tlt"}]}, "tlt"),
     ],
 )
-def test_changed_results_are_refused(
-    run: tuple[Path, SequenceResult], tmp_path: Path, change: object, complaint: str
-) -> None:
-    document = json.loads(run[0].read_text())
+def test_changed_results_are_refused(run: SequenceRun, tmp_path: Path, change: object, complaint: str) -> None:
+    document = json.loads(run.path.read_text())
     (tmp_path / "r.json").write_text(json.dumps(change(document)))
     with pytest.raises(ResultError, match=rf"r\.json.*{complaint}"):
         read_sequence_result(tmp_path / "r.json")
 
 
-def test_changed_outcomes_are_refused(run: tuple[Path, SequenceResult], tmp_path: Path) -> None:
+def test_changed_outcomes_are_refused(run: SequenceRun, tmp_path: Path) -> None:
     path, result = run
     copy = tmp_path / path.name
     copy.write_bytes(path.read_bytes())
@@ -237,7 +235,7 @@ def test_changed_outcomes_are_refused(run: tuple[Path, SequenceResult], tmp_path
 
 
 def test_suites() -> None:
-    imagenet, cifar = SEQUENCE_SUITES["imagenet-p"], SEQUENCE_SUITES["cifar10-p"]
+    imagenet, cifar = SUITES["imagenet-p"], SUITES["cifar10-p"]
     assert imagenet.perturbations == TEST_PERTURBATIONS
     assert "spatter" in cifar.perturbations
     assert "snow" not in cifar.perturbations
@@ -264,7 +262,7 @@ def test_memory_holds_a_batch_and_not_a_sequence(plain: Model, tmp_path: Path, m
         return original(self, frames, cell, names)
 
     monkeypatch.setattr(scoring.SequenceTask, "logits", counted)
-    score_sequences(plain, "digits", FEW, out=tmp_path, limit=3, batch_size=20)
+    evaluate(plain, "digits", FEW, out=tmp_path, limit=3, batch_size=20)
     assert max(alive) == 20
     assert sum(alive) == 3 * (31 + 21 + 16)
     assert len(alive) == sum(-(-3 * frames // 20) for frames in (31, 21, 16))
@@ -275,4 +273,4 @@ def test_the_journal_of_other_cells_is_refused(plain: Model, tmp_path: Path) -> 
     with journal.open():
         journal.record(scoring.Shard(0, 0, 1), {"top": np.zeros((1, 1, 5))})
     with pytest.raises(SettingsChangedError):
-        score_sequences(plain, "digits", FEW, out=tmp_path, limit=4, name="run")
+        evaluate(plain, "digits", FEW, out=tmp_path, limit=4, name="run")
