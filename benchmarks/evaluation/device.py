@@ -40,7 +40,7 @@ def set_precision_switches(wanted: Switches) -> None:
 
 
 def _switches() -> dict[str, Any]:
-    backends = torch.backends
+    backends: Any = torch.backends  # whose stubs lack the switches
     return {
         "cpu.matmul": backends.mkldnn.matmul,
         "cpu.conv": backends.mkldnn.conv,
