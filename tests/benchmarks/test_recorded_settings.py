@@ -10,6 +10,7 @@ from torch import nn
 
 from stormbench.benchmarks import evaluate, load_model, score
 from stormbench.benchmarks.evaluation.attack import attack
+from stormbench.benchmarks.evaluation.settings import run_name
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.suites.registry import SUITES
 from stormbench.datasets.preprocessing import Preprocessing
@@ -109,3 +110,8 @@ def test_surrogates_of_one_name_are_told_apart(plain: Model, tmp_path: Path) -> 
     run(noisy)
     with pytest.raises(SettingsChangedError, match=r"attack\.sources\.surrogate"):
         run(plain)
+
+
+def test_parts_of_one_checkpoint_have_runs_of_their_own() -> None:
+    names = [run_name(f"checkpoint:a/net.v2.pth{part}@resnet18", "cifar-c", "digits") for part in ("", "#ema")]
+    assert names == ["net-v2.cifar-c.digits", "net-v2-ema.cifar-c.digits"]
