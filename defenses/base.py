@@ -1,6 +1,5 @@
 """The contract of a defense: a model behind a transformation of its input, and the randomness that it owns."""
 
-import hashlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from stormbench.errors import InputError
+from stormbench.weights import digest_of
 
 SMALLEST_PROBABILITY = 1e-12
 
@@ -202,11 +202,7 @@ def own_weights_digest(defense: Defense) -> str | None:
     None where they have none.
     """
     own = {f"{layer}{name}": value for layer, name, value in _weights_by_layer(defense)}
-    digest = hashlib.sha256()
-    for name, value in sorted(own.items()):
-        digest.update(f"{name}\x1f{value.dtype}\x1f{tuple(value.shape)}\n".encode())
-        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest() if own else None
+    return digest_of(own) if own else None
 
 
 def _weights_by_layer(model: nn.Module) -> Iterator[tuple[str, str, Tensor]]:

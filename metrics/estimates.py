@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stormbench.metrics.intervals import resampled_means
+from stormbench.metrics.intervals import resampled_means, wilson
 
 # A figure as observed, and then in each resample of the images: shape (1 + resamples,).
 Sampled = NDArray[np.float64]
@@ -61,10 +61,22 @@ class Estimate(NamedTuple):
     high: float
 
     @classmethod
-    def of(cls, sampled: Sampled) -> "Estimate":
-        """From the observed figure and the figure in each resample of the images."""
+    def of(cls, sampled: Sampled, images: int | None = None, most: float = 100.0) -> "Estimate":
+        """From the observed figure and the figure in each resample of the images.
+
+        Where all images gave the same, all resamples do, and the bootstrap would claim certainty even of two images.
+        Wilson's interval takes its place.
+
+        Args:
+            sampled: the figure, and then the figure in each resample.
+            images: how many images (or sequences) were resampled; None leaves the bootstrap's interval as it is.
+            most: largest value that the figure can have; its smallest is 0.
+        """
+        value = float(sampled[0])
         low, high = np.quantile(sampled[1:], [0.025, 0.975])
-        return cls(float(sampled[0]), float(low), float(high))
+        if images is not None and np.ptp(sampled) <= 1e-9 * most:
+            low, high = (most * bound for bound in wilson(min(max(value / most, 0.0), 1.0) * images, images))
+        return cls(value, float(low), float(high))
 
     @property
     def brackets(self) -> str:

@@ -23,11 +23,12 @@ class Interval(NamedTuple):
     high: float
 
 
-def wilson(wrong: int, images: int, *, confidence: float = 0.95) -> Interval:
+def wilson(wrong: float, images: int, *, confidence: float = 0.95) -> Interval:
     """Wilson's score interval for an error rate (Wilson 1927): sound for few images and for errors near 0 and 1.
 
     Args:
-        wrong: number of images that were misclassified.
+        wrong: number of images that were misclassified; for a mean of shares, that mean times the number of images,
+            which makes the interval wider than needed, because shares vary less than yes and no.
         images: number of images.
         confidence: probability in 0..1 (both excluded).
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from stormbench.benchmarks.analysis.baselines import check_suite
 from stormbench.benchmarks.analysis.figures import sampled_figures
 from stormbench.benchmarks.analysis.metrics import FIGURES, image_means
@@ -10,6 +12,7 @@ from stormbench.benchmarks.analysis.resampling import Resampled
 from stormbench.benchmarks.results.images import Result
 from stormbench.benchmarks.results.run import ImageRun
 from stormbench.cells import CLEAN, Cell
+from stormbench.metrics import TEST_CORRUPTIONS
 from stormbench.metrics.baselines import Baseline
 from stormbench.metrics.estimates import Estimate, Sampled
 from stormbench.metrics.intervals import wilson
@@ -55,7 +58,7 @@ class ImageSummary:
     def figures(self) -> dict[str, Estimate]:
         """All figures of the table of metrics (``FIGURES``) that the run has, in its order."""
         found = self.result.adversarial
-        own = {name: Estimate.of(sampled) for name, sampled in self.samples.items()}
+        own = {name: _estimate(name, sampled, self.run, self.baseline) for name, sampled in self.samples.items()}
         own |= {"clean_error": self.clean} if self.clean else {}
         own |= {"robust_accuracy": share(found.correct.adaptive, found.images)} if found else {}
         return {name: own[name] for name in FIGURES if name in own}
@@ -88,18 +91,23 @@ def summarise_images(run: ImageRun, baseline: Baseline | None, *, resamples: int
     resampled = Resampled.of(run, resamples)
     figures = sampled_figures(resampled, baseline)
     samples = figures.indices | image_means(run.outcomes, resampled.columns, resamples)
-    estimates = {name: Estimate.of(sampled) for name, sampled in samples.items()}
+    estimates = {name: _estimate(name, sampled, run, baseline) for name, sampled in samples.items()}
+    images = run.result.data.images
     return ImageSummary(
         run,
         errors={(cell.corruption, cell.severity): share(cell.wrong, cell.images) for cell in run.result.cells},
         mean_error=estimates.get("mean_error"),
         baseline=baseline,
-        corruption_errors={name: Estimate.of(samples) for name, samples in figures.corruptions.items()}
+        corruption_errors={
+            name: Estimate.of(samples, images, 100 / float(np.mean(baseline.errors[name])))
+            for name, samples in figures.corruptions.items()
+        }
         if baseline
         else {},
-        corruption_means={name: Estimate.of(100 * resampled.mean_errors(name)) for name in resampled.complete},
+        corruption_means={name: Estimate.of(100 * resampled.mean_errors(name), images) for name in resampled.complete},
         severity_means={
-            severity: Estimate.of(100 * resampled.severity_errors(severity)) for severity in resampled.severities
+            severity: Estimate.of(100 * resampled.severity_errors(severity), images)
+            for severity in resampled.severities
         },
         mce=estimates.get("mce"),
         relative_mce=estimates.get("relative_mce"),
@@ -112,3 +120,13 @@ def share(count: int, images: int) -> Estimate:
     """A share of images in percent, with Wilson's interval."""
     low, high = wilson(count, images)
     return Estimate(100 * count / images, 100 * low, 100 * high)
+
+
+def _estimate(name: str, sampled: Sampled, run: ImageRun, baseline: Baseline | None) -> Estimate:
+    """Of a figure of the table of metrics: a share in percent, or an error over the baseline's."""
+    if name == "relative_mce":  # a difference, which may have any sign
+        return Estimate.of(sampled)
+    most = 100.0
+    if name == "mce" and baseline:
+        most = float(np.mean([100 / np.mean(baseline.errors[each]) for each in TEST_CORRUPTIONS]))
+    return Estimate.of(sampled, run.result.data.images, most)

@@ -60,7 +60,8 @@ class SequenceSummary:
     @property
     def figures(self) -> dict[str, Estimate]:
         """All figures of the table of metrics (``FIGURES``) that the run has, in its order."""
-        return {name: Estimate.of(self.samples[name]) for name in FIGURES if name in self.samples}
+        images, most = self.result.data.images, _most(self.baseline)
+        return {name: Estimate.of(self.samples[name], images, most[name]) for name in FIGURES if name in self.samples}
 
     @property
     def result(self) -> SequenceResult:
@@ -85,18 +86,21 @@ def summarise_sequences(run: SequenceRun, baseline: Baseline | None, *, resample
         check_suite(baseline, result.suite.name)
     flips, distances = _sampled(run, resamples)
     ten = [name for name, level in result.keys if level == 1]
-    flip_rate, mfr, note = _against(flips, baseline.flip_probability if baseline else {}, mean_flip_rate)
-    relative, mt5d, _ = _against(distances, baseline.top5_distance if baseline else {}, mean_top5_distance)
+    images, most = result.data.images, _most(baseline)
+    flip_rate, mfr, note = _against(flips, baseline.flip_probability if baseline else {}, mean_flip_rate, images, 1)
+    relative, mt5d, _ = _against(
+        distances, baseline.top5_distance if baseline else {}, mean_top5_distance, images, _FARTHEST
+    )
     normalised = _is_normalised(result.suite.name)
     advice = ADVICE.format(suite=result.suite.name) if normalised and baseline is None else note
     indices = {"flip_probability": _plain_mean(flips, ten, 100), "top5_distance": _plain_mean(distances, ten, 1)}
     indices |= {"mfr": mfr, "mt5d": mt5d}
     samples = {name: sampled for name, sampled in indices.items() if sampled is not None}
-    estimates = {name: Estimate.of(sampled) for name, sampled in samples.items()}
+    estimates = {name: Estimate.of(sampled, images, most[name]) for name, sampled in samples.items()}
     return SequenceSummary(
         run,
-        flip_probability={cell: Estimate.of(100 * sampled) for cell, sampled in flips.items()},
-        top5_distance={cell: Estimate.of(sampled) for cell, sampled in distances.items()},
+        flip_probability={cell: Estimate.of(100 * sampled, images) for cell, sampled in flips.items()},
+        top5_distance={cell: Estimate.of(sampled, images, _FARTHEST) for cell, sampled in distances.items()},
         mean_flip_probability=estimates.get("flip_probability"),
         mean_top5=estimates.get("top5_distance"),
         baseline=baseline,
@@ -115,6 +119,20 @@ def summarise_sequences(run: SequenceRun, baseline: Baseline | None, *, resample
 
 
 Sampled = dict[Cell, NDArray[np.float64]]
+# Of uT5D: all five classes leave.
+_FARTHEST = 15.0
+
+
+def _most(baseline: Baseline | None) -> dict[str, float]:
+    """The largest value that each figure can have."""
+    found = {"flip_probability": 100.0, "top5_distance": _FARTHEST, "mfr": 100.0, "mt5d": 100.0}
+    references = (
+        {"mfr": (1.0, baseline.flip_probability), "mt5d": (_FARTHEST, baseline.top5_distance)} if baseline else {}
+    )
+    for name, (most, reference) in references.items():
+        rates = [100 * most / reference[each] for each in TEST_PERTURBATIONS if reference.get(each, 0) > 0]
+        found |= {name: float(np.mean(rates))} if rates else {}
+    return found
 
 
 def _is_normalised(suite: str) -> bool:
@@ -142,11 +160,13 @@ def _plain_mean(figures: Sampled, names: list[str], unit: float) -> NDArray[np.f
 
 
 def _against(
-    figures: Sampled, baseline: Means, index: Callable[[Means, Means], float]
+    figures: Sampled, baseline: Means, index: Callable[[Means, Means], float], images: int, most: float
 ) -> tuple[dict[str, Estimate], NDArray[np.float64] | None, str]:
     ours = {name: sampled for (name, level), sampled in figures.items() if level == 1}
     rates = {
-        name: Estimate.of(100 * sampled / baseline[name]) for name, sampled in ours.items() if baseline.get(name, 0) > 0
+        name: Estimate.of(100 * sampled / baseline[name], images, 100 * most / baseline[name])
+        for name, sampled in ours.items()
+        if baseline.get(name, 0) > 0
     }
     if lacking := [name for name in TEST_PERTURBATIONS if name not in rates]:
         return rates, None, f"mFR and mT5D need all ten perturbations; {len(lacking)} of them are lacking."

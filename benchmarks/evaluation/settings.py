@@ -125,6 +125,7 @@ def _defense_record(model: nn.Module, defense: str | None, seed: int) -> Defense
 
 def run_name(source: str, suite: str, data: str, *more: str | None) -> str:
     """A file name that tells runs apart: ``resnet50-IMAGENET1K_V2.imagenet-c.val``."""
-    model = Path(source.split("@")[0]).stem if source.startswith("checkpoint:") else source.partition(":")[2] or source
+    checkpoint = re.sub(r"\.[^.#]+(?=#|$)", "", Path(source.split("@")[0]).name)  # net.pth#ema: net#ema
+    model = checkpoint if source.startswith("checkpoint:") else source.partition(":")[2] or source
     parts = [model, suite, data, *filter(None, more)]
     return ".".join(re.sub(r"[^\w=,-]+", "-", part).strip("-") for part in parts)

@@ -105,8 +105,8 @@ def _without_prefix(state: StateDict, asked: str, network: nn.Module, what: str)
 def _explaining(state: StateDict, network: nn.Module) -> list[str]:
     """Prefixes under which everything is there that the network needs, the shortest first."""
     first, *_ = [*_required(network), ""]
-    prefixes = sorted({name.removesuffix(first) for name in state if first and name.endswith(f".{first}")}, key=len)
-    return [prefix for prefix in prefixes if _fits(state, network, prefix)]
+    prefixes = {name.removesuffix(first) for name in state if first and name.endswith(f".{first}")}
+    return sorted((prefix for prefix in prefixes if _fits(state, network, prefix)), key=lambda each: (len(each), each))
 
 
 def _equal(state: StateDict, network: nn.Module, one: str, other: str) -> bool:

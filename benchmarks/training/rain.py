@@ -14,9 +14,8 @@ from stormbench.defenses.rain.defense import RAIN
 from stormbench.defenses.rain.enhancers import UpsamplerName, load_enhancer
 from stormbench.defenses.rain.small import SmallEnhancer
 from stormbench.defenses.rain.training import Report, TrainingSettings, train_enhancer
-from stormbench.defenses.rain.weights import write_weights
 from stormbench.errors import InputError
-from stormbench.weights import digest_of
+from stormbench.weights import digest_of, write_weights
 
 
 def train_rain(

@@ -13,9 +13,9 @@ from torch.nn import functional
 from stormbench.defenses.rain.edsr import EDSR
 from stormbench.defenses.rain.imdn import IMDN
 from stormbench.defenses.rain.small import SmallEnhancer
-from stormbench.defenses.rain.weights import Weights, fill, read_weights
 from stormbench.errors import InputError, MissingDependencyError, ModelError
 from stormbench.torchvision_guard import import_torchvision
+from stormbench.weights import StateDict, load_weights, read_weights
 
 UpsamplerName = Literal["bilinear", "bicubic", "small", "edsr", "imdn", "spandrel"]
 
@@ -32,7 +32,10 @@ class Interpolation(nn.Module):
         return functional.interpolate(small, scale_factor=2, mode=self.mode, align_corners=False)
 
 
-_FROM_WEIGHTS: dict[str, Callable[[Weights], nn.Module]] = {
+# Where the files of enhancers have their weights; what parallel training and the EDSR authors' class put before names.
+_CONTAINERS = ("state_dict", "params")
+_WRAPPERS = ("module.", "model.")
+_FROM_WEIGHTS: dict[str, Callable[[StateDict], nn.Module]] = {
     "small": SmallEnhancer.shaped_like,
     "edsr": lambda _: EDSR(),
     "imdn": lambda _: IMDN(),
@@ -63,8 +66,11 @@ def load_enhancer(name: UpsamplerName, weights: str | Path = "") -> nn.Module:
         return _from_spandrel(Path(weights))
     if name not in _FROM_WEIGHTS:
         raise InputError(f"upsampler is one of {', '.join(get_args(UpsamplerName))}, not {name!r}")
-    found = read_weights(Path(weights))
-    return fill(_FROM_WEIGHTS[name](found), found, Path(weights))
+    path = Path(weights)
+    found = read_weights(path, containers=_CONTAINERS, wrappers=_WRAPPERS).state
+    network = _FROM_WEIGHTS[name](found)
+    load_weights(network, found, path=path, architecture=type(network).__name__, strict=True)
+    return network
 
 
 def _from_spandrel(path: Path) -> nn.Module:
@@ -75,7 +81,9 @@ def _from_spandrel(path: Path) -> nn.Module:
     except ImportError as error:
         raise MissingDependencyError("upsampler=spandrel needs the spandrel library: pip install spandrel") from error
     try:
-        found = ModelLoader().load_from_state_dict(dict(read_weights(path)))
+        found = ModelLoader().load_from_state_dict(
+            dict(read_weights(path, containers=_CONTAINERS, wrappers=_WRAPPERS).state)
+        )
     except Unsupported:
         raise ModelError(f"spandrel knows no architecture that has the weights of {path}") from None
     if (found.scale, found.input_channels, found.output_channels) != (2, 3, 3):

@@ -3,8 +3,8 @@
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stormbench.defenses.rain.weights import Weights
 from stormbench.errors import InputError
+from stormbench.weights import StateDict
 
 
 class _Block(nn.Module):
@@ -40,7 +40,7 @@ class SmallEnhancer(nn.Module):
             nn.init.zeros_(self.tail.bias)
 
     @classmethod
-    def shaped_like(cls, weights: Weights) -> "SmallEnhancer":
+    def shaped_like(cls, weights: StateDict) -> "SmallEnhancer":
         """An enhancer of the size that the weights were saved from."""
         blocks = {name.split(".")[1] for name in weights if name.startswith("body.")}
         features = len(weights["head.weight"]) if "head.weight" in weights else 1

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from stormbench.benchmarks import load_model
+from stormbench.benchmarks import evaluate, load_model, score
 from stormbench.benchmarks.evaluation.attack import attack
-from stormbench.benchmarks.evaluation.evaluate import evaluate, score
+from stormbench.benchmarks.evaluation.settings import run_name
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.suites.registry import SUITES
 from stormbench.datasets.preprocessing import Preprocessing
@@ -42,8 +42,8 @@ def test_device_precision_and_libraries_are_recorded(plain: Model, tmp_path: Pat
     assert {"numba", "llvmlite"} <= result.versions.keys()
     assert "timm" not in result.versions
     suite = SUITES["cifar-p"].narrowed(["brightness"], None)
-    _, sequences = evaluate(plain, "digits", suite, out=tmp_path / "p", limit=1)
-    assert sequences.device == result.device
+    run = evaluate(plain, "digits", suite, out=tmp_path / "p", limit=1)
+    assert run.result.device == result.device
 
 
 def test_timm_is_recorded_where_it_takes_part(tmp_path: Path) -> None:
@@ -110,3 +110,8 @@ def test_surrogates_of_one_name_are_told_apart(plain: Model, tmp_path: Path) -> 
     run(noisy)
     with pytest.raises(SettingsChangedError, match=r"attack\.sources\.surrogate"):
         run(plain)
+
+
+def test_parts_of_one_checkpoint_have_runs_of_their_own() -> None:
+    names = [run_name(f"checkpoint:a/net.v2.pth{part}@resnet18", "cifar-c", "digits") for part in ("", "#ema")]
+    assert names == ["net-v2.cifar-c.digits", "net-v2-ema.cifar-c.digits"]

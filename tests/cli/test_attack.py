@@ -13,8 +13,8 @@ from stormbench.benchmarks.evaluation.attack import attack
 from stormbench.cli import app
 from stormbench.cli.tables.attacks import print_story
 from stormbench.defenses.rain.small import SmallEnhancer
-from stormbench.defenses.rain.weights import read_weights, write_weights
 from stormbench.errors import StormbenchError
+from stormbench.weights import read_weights, write_weights
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -91,7 +91,7 @@ def test_training_starts_from_an_enhancer_and_may_move_the_statistics(
     assert "epoch 1 of 1, task" in run.output
     kept = {"first.safetensors", "second.safetensors", "second.classifier.safetensors"}
     assert {path.name for path in tmp_path.iterdir()} == kept
-    first, second = (read_weights(Path(f"{name}.safetensors")) for name in ("first", "second"))
+    first, second = (read_weights(Path(f"{name}.safetensors")).state for name in ("first", "second"))
     assert {name: value.shape for name, value in first.items()} == {name: value.shape for name, value in second.items()}
     assert not torch.equal(first["tail.weight"], second["tail.weight"])
 
@@ -137,7 +137,7 @@ def four():
     [
         ("nan", (), "NaN"),
         ("four", (), "digits has 10 classes (0, 1, 2, 3, 4, ...), the model 4"),
-        ("four", ("--defense", "rain:upsampler=imdn,weights=wrong.pth"), "wrong.pth does not hold the weights of IMDN"),
+        ("four", ("--defense", "rain:upsampler=imdn,weights=wrong.pth"), "wrong.pth does not fit IMDN"),
     ],
 )
 def test_useless_models_and_enhancers_are_one_line(

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from stormbench.benchmarks import load_model, score
-from stormbench.benchmarks.evaluation.evaluate import evaluate
+from stormbench.benchmarks import evaluate, load_model, score
 from stormbench.benchmarks.evaluation.verify import verify
 from stormbench.benchmarks.results.images import read_outcomes
 from stormbench.benchmarks.suites.registry import SUITES
