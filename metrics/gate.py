@@ -99,7 +99,25 @@ def difference_errors(differences: Outcomes, weights: Values) -> Values:
     return np.asarray(((weights * (values - predicted)) ** 2).sum(axis=-1).cumsum(axis=-1))
 
 
-def difference_boundary(weights: Values, margin: float) -> UniformBoundary:
-    """The boundary for a difference: 5 % a side, tightest where the interval is about as wide as the margin."""
+def anytime_difference(differences: Outcomes, weights: Values, images: int) -> tuple[float, float]:
+    """The difference of two models and the half-width of its 95 % interval that holds at all times at once.
+
+    Args: as ``gate_decision``.
+
+    Example:
+        >>> value, half_width = anytime_difference(np.zeros((400, 2)), np.array([50.0, 50.0]), images=1000)
+        >>> value, 0 < half_width < 3
+        (0.0, True)
+    """
+    check_outcomes(differences, weights, -1)
+    blocks = len(differences)
+    boundary = difference_boundary(weights, 1.0, crossing=_FALSE_ANSWER / 2)
+    spread = float(difference_errors(differences, weights)[-1])
+    half_width = 0.0 if blocks == images else boundary(spread) / blocks
+    return float(weights @ differences.mean(axis=0)), half_width
+
+
+def difference_boundary(weights: Values, margin: float, *, crossing: float = _FALSE_ANSWER) -> UniformBoundary:
+    """The boundary for a difference, tightest where the interval is about as wide as the margin."""
     tuned = tuned_variance(weights, max(margin, _LEAST_TUNED_MARGIN), _ASSUMED_DISAGREEMENT)
-    return UniformBoundary(2 * float(weights.max()), tuned, _FALSE_ANSWER)
+    return UniformBoundary(2 * float(weights.max()), tuned, crossing)

@@ -147,8 +147,8 @@ class _Run:
         self.bytes = ""
         self.blocks = self.looked = 0
         self.half_width = inf
-        now = settings.model_dump(mode="json") | {"cells": [list(cell) for cell in self.cells]}
-        self.journal = Journal(path.with_suffix(".unfinished"), now)
+        self.now = settings.model_dump(mode="json") | {"cells": [list(cell) for cell in self.cells]}
+        self.journal = Journal(path.with_suffix(".unfinished"), self.now)
 
     def finish(self, workers: Workers, progress: Progress | None) -> Sample:
         """Runs what is missing, and writes the result where it is not there already."""
@@ -164,7 +164,7 @@ class _Run:
         sample = Sample.open(self.path)
         then = sample.result.model_dump(mode="json", include=set(Settings.model_fields))
         then |= {"cells": [list(key) for key in sample.result.keys]}
-        refuse_changes(then, self.journal.settings, where=str(self.path))
+        refuse_changes(then, self.now, where=str(self.path))
         self._append(vars(sample.outcomes), sample.result.plan.bytes, sample.result.plan.blocks)
         return sample
 
