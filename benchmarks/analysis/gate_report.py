@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from stormbench.benchmarks.analysis.names import short_model_name
 from stormbench.benchmarks.analysis.resampling import complete_corruptions
-from stormbench.benchmarks.results.names import short_model_name
 from stormbench.benchmarks.results.passes import Passes, paired_differences
 from stormbench.benchmarks.results.plain_text import shown
 from stormbench.benchmarks.suites.weights import FIGURE_NAMES, weighting

@@ -5,8 +5,8 @@ from math import ceil
 from pathlib import Path
 from typing import Unpack
 
-from stormbench.benchmarks.evaluation.evaluate_sampled import evaluate_sampled
 from stormbench.benchmarks.evaluation.options import Options, RunOptions
+from stormbench.benchmarks.evaluation.sampled.evaluate import evaluate_sampled
 from stormbench.benchmarks.models.loading import load_model
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.results.passes import Passes, paired_differences

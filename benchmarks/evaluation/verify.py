@@ -1,6 +1,5 @@
 """Asks the model again: a random sample of a result's predictions is recomputed and compared."""
 
-import importlib.metadata
 import secrets
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from stormbench.benchmarks.evaluation.recompute import Recomputation, recomputation
-from stormbench.benchmarks.evaluation.recompute_sample import check_stop, recomputed_sample, same_images
+from stormbench.benchmarks.evaluation.sampled.recompute import check_stop, recomputed_sample, same_images
 from stormbench.benchmarks.models.loading import load_model
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.results.run import Run
@@ -23,6 +22,7 @@ from stormbench.errors import InputError, ResultError
 from stormbench.execution.runner import Progress
 from stormbench.execution.shards import Shard
 from stormbench.files import file_digest
+from stormbench.versions import version_of
 
 # However small the sample asked for: a forged cell of 75 should have a chance to be in it.
 _LEAST_UNITS = 10
@@ -81,7 +81,7 @@ def verify(
         equal=equal,
         seed=seed,
         created=datetime.now(UTC).replace(microsecond=0),
-        versions={library: importlib.metadata.version(library) for library in ("stormbench", "torch", "numpy")},
+        versions={library: version_of(library) for library in ("stormbench", "torch", "numpy")},
     )
 
 

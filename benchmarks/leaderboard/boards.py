@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from stormbench.benchmarks.analysis.metrics import DECIDING, FIGURES
+from stormbench.benchmarks.analysis.names import short_name
 from stormbench.benchmarks.leaderboard.columns import Figure, published_figure
 from stormbench.benchmarks.leaderboard.entries import Entry
 from stormbench.benchmarks.leaderboard.ranks import Rank, beaten_by_intervals, places, surely_beaten
 from stormbench.benchmarks.leaderboard.sampled_entries import MARK
-from stormbench.benchmarks.results.names import short_name
 from stormbench.benchmarks.results.plain_text import shown
 from stormbench.benchmarks.results.samples import SampledResult
 from stormbench.benchmarks.results.verifications import Verification, read_verification

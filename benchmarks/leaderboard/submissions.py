@@ -7,7 +7,7 @@ from pathlib import Path
 from stormbench.benchmarks.analysis.tradeoff import results_of
 from stormbench.benchmarks.leaderboard.curves import Curve, read_curve
 from stormbench.benchmarks.leaderboard.entries import Entry, read_entry, result_files
-from stormbench.benchmarks.results.attack_outcomes import verdict_of
+from stormbench.benchmarks.results.attacks import verdict_of
 from stormbench.benchmarks.results.images import Result
 from stormbench.benchmarks.results.plain_text import shown
 from stormbench.benchmarks.results.run import ImageRun, Run

@@ -11,6 +11,7 @@ import typer
 from stormbench.cli import (
     attack,
     baseline,
+    campaign,
     compare,
     demo,
     gate,
@@ -38,6 +39,7 @@ app.command(name="list")(listing.show)
 app.command()(score.score)
 app.command()(attack.attack)
 app.command()(tradeoff.tradeoff)
+app.command()(campaign.campaign)
 app.command()(generate.generate)
 app.command()(baseline.baseline)
 app.add_typer(leaderboard.app, name="leaderboard")

@@ -38,7 +38,7 @@ def gate(
     Not known is also what went wrong: the gate fails closed. Writes gate.json, gate.md and gate.xml (JUnit).
     """
     how: dict[str, Any] = {"limit": limit, "workers": workers, "batch_size": batch_size, "device": device, "seed": seed}
-    cells = options.names(corruptions), options.integers(severities)
+    cells = options.names(corruptions, "--corruptions"), options.integers(severities, "--severities")
     title = f"{new} against {base}, margin {worse:g}"
     try:
         report = _decide(new, base, data, suite, cells, margin=worse, out=out, budget=budget, **how)

@@ -22,7 +22,7 @@ def score(
 ) -> None:
     """Scores a model to a precision or within a budget, and prints its table."""
     from stormbench.benchmarks.analysis.sample_summary import summarise_sample
-    from stormbench.benchmarks.evaluation.evaluate_sampled import evaluate_sampled
+    from stormbench.benchmarks.evaluation.sampled.evaluate import evaluate_sampled
     from stormbench.cli.tables.samples import print_sample
 
     if baseline is not None:

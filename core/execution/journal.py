@@ -54,6 +54,7 @@ class Journal:
             ResultError: another process is at work on this run.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._refuse_links()
         lock = filelock.FileLock(self.folder / "lock")
         try:
             lock.acquire(timeout=0)
@@ -63,6 +64,11 @@ class Journal:
             ) from None
         with lock:
             yield
+
+    def _refuse_links(self) -> None:
+        lock = self.folder / "lock"
+        if self.folder.is_symlink() or lock.is_symlink() or (lock.exists() and lock.stat().st_nlink > 1):
+            raise ResultError(f"{self.folder} or its lock is a link to somewhere else; remove it")
 
     def covers(self, cells: Sequence[tuple[str, int]]) -> bool:
         """Whether this is the journal of a run whose cells are all among these."""

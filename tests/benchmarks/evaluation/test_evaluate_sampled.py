@@ -11,8 +11,8 @@ from PIL import Image
 
 from stormbench.benchmarks import evaluate, load_model
 from stormbench.benchmarks.analysis.sample_summary import summarise_sample
-from stormbench.benchmarks.evaluation.evaluate_sampled import evaluate_sampled
-from stormbench.benchmarks.evaluation.sample_task import SampleTask
+from stormbench.benchmarks.evaluation.sampled.evaluate import evaluate_sampled
+from stormbench.benchmarks.evaluation.sampled.task import SampleTask
 from stormbench.benchmarks.evaluation.verify import verify
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.results.run import Run

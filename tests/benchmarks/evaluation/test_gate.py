@@ -8,8 +8,8 @@ from torch import nn
 from stormbench.benchmarks import evaluate, load_model
 from stormbench.benchmarks.analysis.compare import compare
 from stormbench.benchmarks.analysis.gate_report import gate_report
-from stormbench.benchmarks.evaluation.evaluate_sampled import evaluate_sampled
 from stormbench.benchmarks.evaluation.gate import gate
+from stormbench.benchmarks.evaluation.sampled.evaluate import evaluate_sampled
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.results.passes import Passes, paired_differences
 from stormbench.benchmarks.suites.registry import SUITES

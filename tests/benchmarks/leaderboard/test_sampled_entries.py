@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stormbench.benchmarks import evaluate, load_model
-from stormbench.benchmarks.evaluation.evaluate_sampled import evaluate_sampled
+from stormbench.benchmarks.evaluation.sampled.evaluate import evaluate_sampled
 from stormbench.benchmarks.leaderboard.boards import build_boards
 from stormbench.benchmarks.leaderboard.entries import read_entries
 from stormbench.benchmarks.leaderboard.submissions import add_result

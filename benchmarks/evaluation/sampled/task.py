@@ -61,12 +61,13 @@ class SampleTask(ModelTask):
         }
 
     def _answers(self, shown: Sequence[Pixels], images: NDArray[np.int64], cells: Sequence[Cell]) -> Answers:
-        """The model's predictions and ranks, in batches; where an answer has NaN the error names its cell."""
+        """The model's predictions and ranks, in batches; an error names the image and its cell."""
         predictions, ranks = [np.empty(0, np.int32)], [np.empty(0, np.uint16)]
         for start in range(0, len(shown), self.batch_size):
             part = slice(start, start + self.batch_size)
-            logits = self.answer(stacked(shown[part], self.images.name))
-            self.refuse_nan(logits, cells[part])
+            keys = [self.images.keys[index] for index in images[part].tolist()]
+            names = [f"{key} ({cell[0]}, severity {cell[1]})" for key, cell in zip(keys, cells[part], strict=True)]
+            logits = self.logits(stacked(shown[part], self.images.name), names)
             predictions.append(predict(logits).astype(np.int32))
             ranks.append(rank_of_label(logits, self.labels[images[part]]).astype(np.uint16))
         return np.concatenate(predictions), np.concatenate(ranks)

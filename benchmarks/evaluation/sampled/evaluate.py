@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stormbench.benchmarks.evaluation.inputs import Inputs, defended, open_inputs, threads_restored
 from stormbench.benchmarks.evaluation.options import Options, RunOptions
-from stormbench.benchmarks.evaluation.sample_task import SampleTask
+from stormbench.benchmarks.evaluation.sampled.task import SampleTask
 from stormbench.benchmarks.evaluation.settings import run_name, settings_of, suite_record
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.results.samples import PlanRecord, Sample, SampledOutcomes, plan_of, write_sample
@@ -84,6 +84,8 @@ def evaluate_sampled(
         seed=options.seed,
         batch_size=options.batch_size,
         released=None,
+        device=options.device,
+        inference=options.inference,
     )
     task = SampleTask(
         build=partial(defended, inputs.model, options.defense),
@@ -91,6 +93,7 @@ def evaluate_sampled(
         seed=options.seed,
         device=options.device,
         batch_size=options.batch_size,
+        inference=options.inference,
         labels=inputs.labels,
         pixels=OnTheFly(suite.geometry, suite.scale, suite.jpeg_quality, options.seed),
         plan=plan_of(inputs.images.keys, suite.cells, options.seed),

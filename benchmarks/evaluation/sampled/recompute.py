@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stormbench.benchmarks.evaluation.evaluate_sampled import chained
 from stormbench.benchmarks.evaluation.inputs import defended
 from stormbench.benchmarks.evaluation.recompute import Recomputation
-from stormbench.benchmarks.evaluation.sample_task import SampleTask
+from stormbench.benchmarks.evaluation.sampled.evaluate import chained
+from stormbench.benchmarks.evaluation.sampled.task import SampleTask
+from stormbench.benchmarks.evaluation.settings import inference_of
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.results.samples import Sample
 from stormbench.benchmarks.suites.weights import weighting
@@ -63,6 +64,7 @@ def recomputed_sample(sample: Sample, model: Model, images: ImageSet, device: st
         seed=result.seed,
         device=device,
         batch_size=result.batch_size,
+        inference=inference_of(result),
         labels=match_classes(images, model.num_classes),
         pixels=OnTheFly(suite.geometry, suite.scale, suite.jpeg_quality, result.seed),
         plan=sample.plan,
