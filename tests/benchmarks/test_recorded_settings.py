@@ -10,11 +10,9 @@ from torch import nn
 
 from stormbench.benchmarks import load_model
 from stormbench.benchmarks.evaluation.attack import attack
-from stormbench.benchmarks.evaluation.evaluate import score
-from stormbench.benchmarks.evaluation.evaluate_sequences import score_sequences
+from stormbench.benchmarks.evaluation.evaluate import evaluate, score
 from stormbench.benchmarks.models.model import Model
-from stormbench.benchmarks.suites.corruptions import SUITES
-from stormbench.benchmarks.suites.sequences import SEQUENCE_SUITES
+from stormbench.benchmarks.suites.registry import SUITES
 from stormbench.datasets.preprocessing import Preprocessing
 from stormbench.defenses.robustness import BUDGETS
 from stormbench.errors import SettingsChangedError
@@ -43,8 +41,8 @@ def test_device_precision_and_libraries_are_recorded(plain: Model, tmp_path: Pat
     assert (result.device.kind, result.device.matmul, result.device.conv) == ("cpu", "ieee", "ieee")
     assert {"numba", "llvmlite"} <= result.versions.keys()
     assert "timm" not in result.versions
-    suite = SEQUENCE_SUITES["cifar-p"].narrowed(["brightness"], None)
-    _, sequences = score_sequences(plain, "digits", suite, out=tmp_path / "p", limit=1)
+    suite = SUITES["cifar-p"].narrowed(["brightness"], None)
+    _, sequences = evaluate(plain, "digits", suite, out=tmp_path / "p", limit=1)
     assert sequences.device == result.device
 
 

@@ -10,11 +10,10 @@ import pytest
 import torch
 
 from stormbench.benchmarks import load_model, score
-from stormbench.benchmarks.evaluation.evaluate_sequences import score_sequences
+from stormbench.benchmarks.evaluation.evaluate import evaluate
 from stormbench.benchmarks.evaluation.verify import verify
 from stormbench.benchmarks.results.images import read_outcomes
-from stormbench.benchmarks.suites.corruptions import SUITES
-from stormbench.benchmarks.suites.sequences import SEQUENCE_SUITES
+from stormbench.benchmarks.suites.registry import SUITES
 from stormbench.errors import ModelError
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -75,9 +74,9 @@ def test_third_batches_of_images(tmp_path: Path, then: str) -> None:
 
 def test_frames_are_named(tmp_path: Path) -> None:
     spec = factory(tmp_path, "logits[5, 3] = float('inf')")
-    suite = SEQUENCE_SUITES["cifar-p"].narrowed(["brightness"], None)
+    suite = SUITES["cifar-p"].narrowed(["brightness"], None)
     with pytest.raises(ModelError, match=r"'1297, frame \d+' of the batch '1297, frame 17' to '1297, frame 24'"):
-        score_sequences(spec, "digits", suite, out=tmp_path, limit=1, batch_size=8)
+        evaluate(spec, "digits", suite, out=tmp_path, limit=1, batch_size=8)
 
 
 def test_the_run_goes_on_once_the_model_is_mended(tmp_path: Path) -> None:
