@@ -225,11 +225,13 @@ class _Run:
         return self.precision is not None and self.half_width <= self.precision
 
     def _expected(self) -> int:
-        """How many passes will be needed in all, by the width at the last look."""
-        if self.precision is None or not self.looked:
+        """How many passes will be needed in all, by the width at the last look; before it, by error rates of 20 %."""
+        if self.precision is None:
             return self.cap * self.plan.cells
-        blocks = ceil(self.looked * (self.half_width / self.precision) ** 2)
-        return min(self.cap, max(blocks, self.blocks)) * self.plan.cells
+        width, at = self.half_width, self.looked
+        if not at:
+            width, at = _TWO_SIDED_95 * (float(np.sum(self.weighting.weights**2)) / 6) ** 0.5, 1
+        return min(self.cap, max(ceil(at * (width / self.precision) ** 2), self.blocks)) * self.plan.cells
 
 
 def chained(before: str, digests: NDArray[np.str_]) -> str:
