@@ -2,7 +2,7 @@
 
 A full run shows every image in all K cells of a suite. Here each pass shows one image in one cell, in blocks of K
 passes that cover every cell once. Two passes on one image tell less than two on different images (their outcomes
-correlate, 0.21 to 0.26 in measured networks), so each image is used once before any is used again.
+correlate), so each image is used once before any is used again.
 """
 
 from collections.abc import Sequence

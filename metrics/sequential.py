@@ -9,7 +9,7 @@ Two kinds of intervals, which must not be confused:
 * The *interval* holds theta with 95 % when the run stops as soon as the interval is as narrow as was asked beforehand
   (fixed-width sequential estimation: Chow and Robbins 1965; with a smoothed variance, Frey 2010). It does not hold for
   those who look at the figure and then decide whether to go on.
-* The *anytime interval* holds at all times at once with 95 % (``confidence_sequences``): 1.6 times as wide.
+* The *anytime interval* holds at all times at once with 95 % (``confidence_sequences``). It is wider.
 """
 
 from collections.abc import Iterator
@@ -73,8 +73,8 @@ def smoothed_variances(sums: Outcomes, squares: Outcomes, blocks: Any) -> Values
 def block_variance(outcomes: Outcomes, weights: Values) -> float:
     """Variance of the weighted sum over one block of different images, from the smoothed variances of the cells.
 
-    It is the *stratified* variance. The variance between the sums of blocks would do as well for many blocks, but
-    stops too early for few: 79 % coverage instead of 95.
+    It is the *stratified* variance. The variance between the sums of blocks would do as well for many blocks; for few
+    it is often too small by chance, and then the run stops too early.
     """
     squares = np.square(outcomes, dtype=np.float64).sum(axis=0)
     variances = smoothed_variances(outcomes.sum(axis=0, dtype=np.float64), squares, len(outcomes))

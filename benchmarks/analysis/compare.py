@@ -13,13 +13,17 @@ from stormbench.benchmarks.analysis.metrics import DECIDING, FIGURES
 from stormbench.benchmarks.analysis.names import model_name, short_model_name
 from stormbench.benchmarks.analysis.summary import figures_of
 from stormbench.benchmarks.results.attacks import AdversarialRecord
+from stormbench.benchmarks.results.passes import Passes, paired_differences
 from stormbench.benchmarks.results.plain_text import shown
 from stormbench.benchmarks.results.run import ARITHMETIC, ImageRun, Run, SequenceRun
+from stormbench.benchmarks.results.samples import is_sample
+from stormbench.benchmarks.suites.weights import weighting
 from stormbench.cells import CLEAN, Cell
 from stormbench.defenses.robustness.outcomes import Right
 from stormbench.errors import InputError, ResultError
 from stormbench.metrics.baselines import Baseline
 from stormbench.metrics.estimates import Estimate, sampled_share
+from stormbench.metrics.gate import anytime_difference
 from stormbench.metrics.intervals import wilson
 from stormbench.metrics.significance import holm, mcnemar
 
@@ -44,7 +48,8 @@ def compare(
     for every image and cell, so that resampling images resamples its draws too.
 
     Args:
-        paths: two or more result files; their outcomes lie beside them.
+        paths: two or more result files; their outcomes lie beside them. Where one is of a run with a chosen precision,
+            pairs are compared on the passes that both have.
         baseline: what to normalise by; by default the suite's.
         resamples: number of bootstrap resamples.
         any_arithmetic: compare runs in other precisions too, or compiled ones with others.
@@ -56,6 +61,8 @@ def compare(
     """
     if len(paths) < 2:
         raise InputError(f"a comparison needs at least two results, got {len(paths)}")
+    if any(is_sample(Path(path)) for path in paths):
+        return _compared_passes([Passes.open(Path(path)) for path in paths], baseline, any_arithmetic)
     first, *others = map(Run.open, paths)
     if baseline:
         check_suite(baseline, first.result.suite.name)
@@ -64,6 +71,37 @@ def compare(
     for other in others:
         _check_pair(first, other, {ARITHMETIC} if any_arithmetic else set())
     return [_compared(first, other, baseline, resamples) for other in others]
+
+
+def _compared_passes(runs: Sequence[Passes], baseline: Baseline | None, any_arithmetic: bool) -> list[Comparison]:
+    if baseline is not None:
+        raise InputError("runs with a chosen precision are compared by the suite's own figure; leave the baseline out")
+    first, *others = runs
+    return [_paired_passes(first, other, any_arithmetic) for other in others]
+
+
+def _paired_passes(first: Passes, second: Passes, any_arithmetic: bool) -> Comparison:
+    """Pass by pass, in the blocks that both have; the interval holds however often and whenever one looks."""
+    weighed = weighting(first.settings.suite.name, first.cells)
+    differences = paired_differences(second, first, any_arithmetic=any_arithmetic)
+    points, half_width = anytime_difference(differences, weighed.weights, len(first.keys))
+    figures = [float(weighed.weights @ run.wrong[: len(differences)].mean(axis=0)) for run in (first, second)]
+    interval = Estimate(points, points - half_width, points + half_width)
+    indices: dict[str, Difference] = {weighed.figure: Difference(figures[0], figures[1], interval)}
+    names = _names(*(Run(run.path, run.settings) for run in (first, second)))
+    images = min(differences.size, len(first.keys))
+    return Comparison(
+        *names,
+        images=images,
+        baseline="",
+        indices=indices,
+        corruptions={},
+        cells=[],
+        conclusion=conclusion(*names, images, indices, {}),
+        notes=[
+            f"Paired on {differences.size:,} passes ({len(differences):,} blocks); the interval holds at every look."
+        ],
+    )
 
 
 AnyRun = ImageRun | SequenceRun

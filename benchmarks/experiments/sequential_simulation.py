@@ -34,8 +34,8 @@ from stormbench.metrics.sequential import (
 
 Values = NDArray[np.float64]
 CELLS = 75
-# Factor of all cells and factor of a corruption, in the unit of the noise: outcomes on one image then correlate by 0.21
-# to 0.26 on average, as those of SqueezeNet 1.1 and ResNet-20 were measured to.
+# Factor of all cells and factor of a corruption, in the unit of the noise: outcomes on one image then correlate by
+# about 0.2 on average, as those of real networks do.
 _COMMON, _OF_CORRUPTION = 0.95, 0.65
 # Tables of outcomes that are simulated together: 64 x 400 x 75 numbers of 8 bytes are 15 MB.
 _TOGETHER = 64

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from stormbench.benchmarks.results.images import read_outcomes, read_result
 from stormbench.benchmarks.results.plain_text import shown
+from stormbench.benchmarks.results.run import ARITHMETIC
 from stormbench.benchmarks.results.samples import Sample, is_sample, plan_of
 from stormbench.benchmarks.results.settings import Settings
 from stormbench.cells import CLEAN, Cell
@@ -76,18 +77,24 @@ _SAME_PIXELS: dict[str, Callable[[Passes], Any]] = {
     "names of the images": lambda run: run.keys.tolist(),
     "released files": lambda run: run.settings.data.released,
     "seed": lambda run: run.settings.seed,
+    ARITHMETIC: lambda run: run.settings.inference,
     "cells": lambda run: run.cells,
 }
 
 
-def paired_differences(new: Passes, base: Passes) -> NDArray[np.int8]:
+def paired_differences(new: Passes, base: Passes, *, any_arithmetic: bool = False) -> NDArray[np.int8]:
     """Outcome of the new model minus that of the base in the blocks that both have, shape ``(blocks, cells)``.
+
+    Args:
+        new: the new model's run.
+        base: the base's.
+        any_arithmetic: pair runs in other number formats too, or compiled ones with others.
 
     Raises:
         ResultError: the runs did not show the same pixels; the message says what differs.
     """
     for what, setting in _SAME_PIXELS.items():
-        if setting(new) != setting(base):
+        if setting(new) != setting(base) and not (any_arithmetic and what == ARITHMETIC):
             ours, theirs = (shown(str(setting(run)), longest=80) for run in (new, base))
             raise ResultError(
                 f"{new.path} and {base.path} cannot be paired: their {what} differ, {ours} against {theirs}; "

@@ -11,6 +11,8 @@ from stormbench.cli import options
 
 if TYPE_CHECKING:
     from stormbench.benchmarks.analysis.gate_report import GateReport
+    from stormbench.benchmarks.models.model import Model
+    from stormbench.benchmarks.suites.corruptions import CorruptionSuite
 
 _CANNOT_TELL = 2
 
@@ -32,16 +34,23 @@ def gate(
     workers: options.Workers = options.DEFAULT_WORKERS,
     batch_size: Annotated[int, typer.Option(min=1, help="Images that go through the model at once.")] = 32,
     device: options.Device = "cpu",
+    mean: options.Mean = None,
+    std: options.Std = None,
+    resize: options.Resize = None,
+    crop: options.Crop = None,
+    interpolation: options.Interpolation = None,
 ) -> None:
     """Exits with 0 where NEW is not worse than BASE by more than --worse, 1 where it is, 2 where that is not known.
 
     Not known is also what went wrong: the gate fails closed. Writes gate.json, gate.md and gate.xml (JUnit).
     """
     how: dict[str, Any] = {"limit": limit, "workers": workers, "batch_size": batch_size, "device": device, "seed": seed}
-    cells = options.names(corruptions, "--corruptions"), options.integers(severities, "--severities")
+    geometry: dict[str, Any] = {"resize": resize, "crop": crop, "interpolation": interpolation}
+    cells = corruptions, severities
     title = f"{new} against {base}, margin {worse:g}"
     try:
-        report = _decide(new, base, data, suite, cells, margin=worse, out=out, budget=budget, **how)
+        sides = [_side(side, mean, std, geometry) for side in (new, base)]
+        report = _decide(sides, data, _suite(suite, cells, geometry), margin=worse, out=out, budget=budget, **how)
         _write(report, out)
     except Exception as error:
         if not _is_ours(error):
@@ -53,14 +62,32 @@ def gate(
     raise typer.Exit(int(report.decision.verdict))
 
 
-def _decide(new: str, base: str, data: str | None, suite: str, cells: Any, **how: Any) -> "GateReport":
+def _side(side: str, mean: str | None, std: str | None, geometry: dict[str, Any]) -> "str | Model":
+    """A result as it is named, or a model with the preprocessing that was asked for."""
+    from stormbench.benchmarks.models.loading import load_model
+
+    if side.endswith(".json"):
+        return side
+    return load_model(
+        side, mean=options.three_fractions(mean, "--mean"), std=options.three_fractions(std, "--std"), **geometry
+    )
+
+
+def _suite(name: str, cells: tuple[str | None, str | None], geometry: dict[str, Any]) -> "CorruptionSuite":
+    from stormbench.benchmarks.suites.registry import corruption_suite
+
+    narrowed = options.names(cells[0], "--corruptions"), options.integers(cells[1], "--severities")
+    return corruption_suite(name).resized(**geometry).narrowed(*narrowed)
+
+
+def _decide(sides: "list[str | Model]", data: str | None, suite: "CorruptionSuite", **how: Any) -> "GateReport":
     from stormbench.benchmarks.analysis.gate_report import gate_report
     from stormbench.benchmarks.evaluation.gate import gate as run
-    from stormbench.benchmarks.suites.registry import corruption_suite
     from stormbench.cli.progress import progress
 
+    new, base = sides
     with progress("scoring", "passes") as report:
-        gated = run(new, base, data, corruption_suite(suite).narrowed(*cells), progress=report, **how)
+        gated = run(new, base, data, suite, progress=report, **how)
     return gate_report(gated.new, gated.base, gated.decision, how["margin"])
 
 

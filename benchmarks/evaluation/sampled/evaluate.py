@@ -150,8 +150,8 @@ class _Run:
         self.bytes = ""
         self.blocks = self.looked = 0
         self.half_width = inf
-        now = settings.model_dump(mode="json") | {"cells": [list(cell) for cell in self.cells]}
-        self.journal = Journal(path.with_suffix(".unfinished"), now)
+        self.now = settings.model_dump(mode="json") | {"cells": [list(cell) for cell in self.cells]}
+        self.journal = Journal(path.with_suffix(".unfinished"), self.now)
 
     def finish(self, workers: Workers, progress: Progress | None) -> Sample:
         """Runs what is missing, and writes the result where it is not there already."""
@@ -167,7 +167,7 @@ class _Run:
         sample = Sample.open(self.path)
         then = sample.result.model_dump(mode="json", include=set(Settings.model_fields))
         then |= {"cells": [list(key) for key in sample.result.keys]}
-        refuse_changes(then, self.journal.settings, where=str(self.path))
+        refuse_changes(then, self.now, where=str(self.path))
         self._append(vars(sample.outcomes), sample.result.plan.bytes, sample.result.plan.blocks)
         return sample
 
@@ -225,11 +225,13 @@ class _Run:
         return self.precision is not None and self.half_width <= self.precision
 
     def _expected(self) -> int:
-        """How many passes will be needed in all, by the width at the last look."""
-        if self.precision is None or not self.looked:
+        """How many passes will be needed in all, by the width at the last look; before it, by error rates of 20 %."""
+        if self.precision is None:
             return self.cap * self.plan.cells
-        blocks = ceil(self.looked * (self.half_width / self.precision) ** 2)
-        return min(self.cap, max(blocks, self.blocks)) * self.plan.cells
+        width, at = self.half_width, self.looked
+        if not at:
+            width, at = _TWO_SIDED_95 * (float(np.sum(self.weighting.weights**2)) / 6) ** 0.5, 1
+        return min(self.cap, max(ceil(at * (width / self.precision) ** 2), self.blocks)) * self.plan.cells
 
 
 def chained(before: str, digests: NDArray[np.str_]) -> str:

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from stormbench.benchmarks import evaluate, load_model
+from stormbench.benchmarks.analysis.compare import compare
 from stormbench.benchmarks.analysis.gate_report import gate_report
 from stormbench.benchmarks.evaluation.gate import gate
 from stormbench.benchmarks.evaluation.sampled.evaluate import evaluate_sampled
@@ -73,6 +74,19 @@ def test_results_of_full_runs_and_of_samples_are_paired_pass_by_pass(
     assert two_files.decision.blocks == 10
     mixed = gate(blind, full, "digits", FEW, margin=20.0, out=tmp_path, limit=100)
     assert mixed.decision.verdict is Verdict.WORSE
+
+
+def test_compare_pairs_passes_where_one_run_has_a_chosen_precision(plain: Model, blind: Model, tmp_path: Path) -> None:
+    full = evaluate(plain, "digits", FEW, out=tmp_path, limit=100).path
+    part = evaluate_sampled(blind, "digits", FEW, out=tmp_path, precision=None, budget=360, limit=100).path
+    (there,), (back,) = compare([full, part]), compare([part, full])
+    found = there.indices["mean_error"]
+    assert found.second - found.first == pytest.approx(found.points.value)
+    assert found.points.value == pytest.approx(-back.indices["mean_error"].points.value)
+    assert found.points.value == pytest.approx(100 * paired_differences(Passes.open(part), Passes.open(full)).mean())
+    assert found.sure == 1
+    assert "is worse than" in there.conclusion
+    assert "360 passes" in there.notes[0]
 
 
 def test_two_full_runs_leave_nothing_to_chance(plain: Model, blind: Model, tmp_path: Path) -> None:
