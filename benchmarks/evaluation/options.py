@@ -7,6 +7,7 @@ from typing import Any, TypedDict, Unpack
 from stormbench.errors import InputError
 from stormbench.execution.parallel import Workers
 from stormbench.execution.runner import Progress
+from stormbench.files import is_plain_name
 
 
 class Options(TypedDict, total=False):
@@ -62,6 +63,9 @@ class RunOptions:
             value: Any = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
                 raise InputError(f"{name} is a whole number of at least {least}, not {value!r}")
+
+        if self.name is not None and not is_plain_name(self.name):
+            raise InputError(f"the name of a run names its files: no path, at most 200 bytes, not {self.name!r}")
 
     def altered(self, **changes: Unpack[Options]) -> "RunOptions":
         """The same options but for some.

@@ -1,7 +1,9 @@
 """Builds the settings that a run is recorded and continued under."""
 
+import os
 import platform
 import re
+from hashlib import blake2b
 from pathlib import Path
 
 from torch import nn
@@ -12,8 +14,10 @@ from stormbench.benchmarks.suites.registry import Suite
 from stormbench.datasets.on_disk.manifest import Manifest
 from stormbench.defenses import defend, draws_per_decision, own_weights_digest
 from stormbench.errors import DataError
+from stormbench.files import is_plain_name
 from stormbench.versions import version_of
 
+_KEPT_BYTES = 160
 _VERSIONS_OF = ("stormbench", "numpy", "scipy", "opencv-python", "Pillow", "torch", "torchvision")
 
 
@@ -100,4 +104,8 @@ def run_name(source: str, suite: str, data: str, *more: str | None) -> str:
     """A file name that tells runs apart: ``resnet50-IMAGENET1K_V2.imagenet-c.val``."""
     model = Path(source.split("@")[0]).stem if source.startswith("checkpoint:") else source.partition(":")[2] or source
     parts = [model, suite, data, *filter(None, more)]
-    return ".".join(re.sub(r"[^\w=,-]+", "-", part).strip("-") for part in parts)
+    name = ".".join(re.sub(r"[^\w=,-]+", "-", part).strip("-") for part in parts)
+    if is_plain_name(name):
+        return name
+    digest = blake2b(os.fsencode(name), digest_size=8).hexdigest()  # still tells apart what is cut off
+    return f"{os.fsencode(name)[:_KEPT_BYTES].decode(errors='ignore')}-{digest}"

@@ -15,7 +15,7 @@ from stormbench.benchmarks.results.arrays import arrays_from, sealed_content
 from stormbench.benchmarks.results.attack_outcomes import ATTACK_ARRAYS, AttackOutcomes, recounted
 from stormbench.benchmarks.results.attacks import AdversarialRecord
 from stormbench.benchmarks.results.documents import SCHEMA_VERSION, kind_of, migrated, read_record, write_sealed
-from stormbench.benchmarks.results.records import Count, Digest, PositiveCount, Record, Text
+from stormbench.benchmarks.results.records import Count, Digest, Moment, PositiveCount, Record, Text
 from stormbench.benchmarks.results.settings import OutcomesRecord, Settings
 from stormbench.errors import ResultError
 from stormbench.files import atomic_write, npz
@@ -90,7 +90,7 @@ class Result(Settings):
     """
 
     schema_version: Literal[3] = 3
-    created: datetime
+    created: Moment
     outcomes: OutcomesRecord
     cells: Annotated[list[CellCounts], Field(min_length=1)]
     adversarial: AdversarialRecord | None = None

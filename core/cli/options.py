@@ -79,6 +79,20 @@ def workers(engine: Engine, scheduler: str | None, processes: int) -> Any:
     return processes if scheduler is None else Dask(scheduler)
 
 
+def refuse_overwriting(target: Path, source: Path, force: bool) -> None:
+    """No command writes over what it reads, nor over a file that is there already unless it is told to.
+
+    Raises:
+        InputError: it would.
+    """
+    from stormbench.errors import InputError
+
+    if target.exists() and target.samefile(source):
+        raise InputError(f"{target} is what is read; write to another file")
+    if target.exists() and not force:
+        raise InputError(f"{target} is there already; choose another name, or pass --force to write over it")
+
+
 def printable(text: str) -> str:
     """Text that any terminal takes: bytes of file names that are no UTF-8 are spelt out."""
     return text.encode(errors="backslashreplace").decode()
@@ -107,6 +121,7 @@ Scheduler = Annotated[str | None, typer.Option(help="Address of the Dask schedul
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N images.")]
 SkipBroken = Annotated[bool, typer.Option("--skip-broken", help="Leave out images that cannot be decoded.")]
+Force = Annotated[bool, typer.Option("--force", help="Write over a file that is there already.")]
 Suite = Annotated[str, typer.Option(help="What to run; `stormbench list suites` shows them.")]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for results.")]
 
