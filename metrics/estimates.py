@@ -1,7 +1,7 @@
 """Estimates with intervals, and bootstrap shares that runs on equally many images can be paired by."""
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ _KEPT_DRAWS = 100_000_000
 _BATCH = 64
 
 
-def resampled_shares(wrong: NDArray[np.bool_], resamples: int) -> NDArray[np.float64]:
+def resampled_shares(wrong: NDArray[np.bool_ | np.floating[Any]], resamples: int) -> NDArray[np.float64]:
     """As ``resampled_means`` by generator 0, with draws that runs of as many images share.
 
     Args:
@@ -38,8 +38,8 @@ def resampled_shares(wrong: NDArray[np.bool_], resamples: int) -> NDArray[np.flo
     return np.concatenate(parts).astype(np.float64) / images
 
 
-def sampled_share(right: NDArray[np.bool_], resamples: int) -> Sampled:
-    """The share of images of which something is true in percent, as observed and then in each resample."""
+def sampled_share(right: NDArray[np.bool_ | np.floating[Any]], resamples: int) -> Sampled:
+    """The mean of a value in 0..1 over images, or the share of images, in percent: observed, then in each resample."""
     return 100 * np.concatenate([[right.mean()], resampled_shares(right[:, None], resamples)[:, 0]])
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from stormbench.benchmarks.analysis.baselines import check_suite, suite_baseline
-from stormbench.benchmarks.analysis.comparison import ATTACKED, INDEX_NAMES, CellTest, Comparison, Difference
+from stormbench.benchmarks.analysis.comparison import ATTACKED, CellTest, Comparison, Difference
+from stormbench.benchmarks.analysis.metrics import DECIDING, FIGURES
 from stormbench.benchmarks.analysis.summary import figures_of
 from stormbench.benchmarks.results.attack_outcomes import Right
 from stormbench.benchmarks.results.attacks import AdversarialRecord
@@ -63,7 +64,7 @@ AnyRun = ImageRun | SequenceRun
 def _compared(first: AnyRun, second: AnyRun, baseline: Baseline | None, resamples: int) -> Comparison:
     cells = _common_cells(first, second)
     a, b = (figures_of(run, cells, baseline, resamples) for run in (first, second))
-    shared = [name for name in INDEX_NAMES if name in a.indices and name in b.indices]
+    shared = [name for name in DECIDING if name in a.indices and name in b.indices]
     indices = {name: Difference.of(a.indices[name], b.indices[name]) for name in shared}
     indices |= _robust_accuracies(first, second, resamples)
     corruptions = {
@@ -181,7 +182,7 @@ def conclusion(
         first: the first model's name.
         second: the second's.
         images: how many images both saw.
-        indices: by the names of ``INDEX_NAMES``.
+        indices: by the names of ``FIGURES``.
         corruptions: where the second model is surely better (-1) or surely worse (1).
 
     Example:
@@ -189,8 +190,8 @@ def conclusion(
         >>> conclusion("A", "B", 50000, {"mce": mce}, {"pixelate": 1, "fog": -1})
         'B is better than A by 3.1 points of mCE [2.2, 4.0] on the same 50,000 images; it is worse on pixelate.'
     """
-    name = next(name for name in INDEX_NAMES if name in indices)
-    what, points, sure = INDEX_NAMES[name], indices[name].points, indices[name].sure
+    name = next(name for name in DECIDING if name in indices)
+    what, points, sure = FIGURES[name].phrase, indices[name].points, indices[name].sure
     where = f"on the same {images:,} images"
     if not sure:
         said = f"{second} and {first} cannot be told apart by {what} {where}: they differ by {points} points"

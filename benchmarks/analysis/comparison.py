@@ -14,20 +14,6 @@ SIGNIFICANT = 0.05
 ATTACKED = "under attack"
 
 
-# Figures by which a conclusion is drawn, the first that both runs have.
-INDEX_NAMES = {
-    "mce": "mCE",
-    "mfr": "mFR",
-    "mean_error": "mean error",
-    "flip_probability": "flip probability",
-    "robust_accuracy": "robust accuracy",
-    "clean_error": "clean error",
-    "relative_mce": "relative mCE",
-    "mt5d": "mT5D",
-    "top5_distance": "top-5 distance",
-}
-
-
 @dataclass(frozen=True)
 class Difference:
     """One figure of both models, and second minus first.
@@ -91,7 +77,7 @@ class Comparison:
         second: the second's.
         images: how many images both saw.
         baseline: what CE and mCE were measured against; empty for plain mean errors.
-        indices: by the names of ``INDEX_NAMES``, as far as both runs have them.
+        indices: by the names of ``FIGURES``, as far as both runs have them.
         corruptions: CE by corruption, or the mean error where there is no baseline; for sequences the flip rate by
             perturbation, or the flip probability.
         cells: a test for each cell that both runs have, and one under attack where both were attacked alike; none for

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from stormbench.benchmarks.analysis.baselines import check_suite
 from stormbench.benchmarks.analysis.figures import sampled_figures
+from stormbench.benchmarks.analysis.metrics import FIGURES, image_means
 from stormbench.benchmarks.analysis.resampling import Resampled
-from stormbench.benchmarks.results.images import CellCounts, Result
+from stormbench.benchmarks.results.images import Result
 from stormbench.benchmarks.results.run import ImageRun
 from stormbench.cells import CLEAN, Cell
 from stormbench.metrics.baselines import Baseline
@@ -51,6 +52,15 @@ class ImageSummary:
         return self.run.result
 
     @property
+    def figures(self) -> dict[str, Estimate]:
+        """All figures of the table of metrics (``FIGURES``) that the run has, in its order."""
+        found = self.result.adversarial
+        own = {name: Estimate.of(sampled) for name, sampled in self.samples.items()}
+        own |= {"clean_error": self.clean} if self.clean else {}
+        own |= {"robust_accuracy": share(found.correct.adaptive, found.images)} if found else {}
+        return {name: own[name] for name in FIGURES if name in own}
+
+    @property
     def clean(self) -> Estimate | None:
         """Top-1 error on clean images."""
         return self.errors.get((CLEAN, 0))
@@ -77,11 +87,12 @@ def summarise_images(run: ImageRun, baseline: Baseline | None, *, resamples: int
         check_suite(baseline, run.result.suite.name)
     resampled = Resampled.of(run, resamples)
     figures = sampled_figures(resampled, baseline)
-    indices = {name: Estimate.of(samples) for name, samples in figures.indices.items()}
+    samples = figures.indices | image_means(run.outcomes, resampled.columns, resamples)
+    estimates = {name: Estimate.of(sampled) for name, sampled in samples.items()}
     return ImageSummary(
         run,
-        errors={(cell.corruption, cell.severity): _wilson(cell) for cell in run.result.cells},
-        mean_error=indices.get("mean_error"),
+        errors={(cell.corruption, cell.severity): share(cell.wrong, cell.images) for cell in run.result.cells},
+        mean_error=estimates.get("mean_error"),
         baseline=baseline,
         corruption_errors={name: Estimate.of(samples) for name, samples in figures.corruptions.items()}
         if baseline
@@ -90,13 +101,14 @@ def summarise_images(run: ImageRun, baseline: Baseline | None, *, resamples: int
         severity_means={
             severity: Estimate.of(100 * resampled.severity_errors(severity)) for severity in resampled.severities
         },
-        mce=indices.get("mce"),
-        relative_mce=indices.get("relative_mce"),
+        mce=estimates.get("mce"),
+        relative_mce=estimates.get("relative_mce"),
         notes=figures.notes,
-        samples=figures.indices,
+        samples=samples,
     )
 
 
-def _wilson(cell: CellCounts) -> Estimate:
-    low, high = wilson(cell.wrong, cell.images)
-    return Estimate(100 * cell.error, 100 * low, 100 * high)
+def share(count: int, images: int) -> Estimate:
+    """A share of images in percent, with Wilson's interval."""
+    low, high = wilson(count, images)
+    return Estimate(100 * count / images, 100 * low, 100 * high)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stormbench.benchmarks.analysis.baselines import ADVICE, check_suite
+from stormbench.benchmarks.analysis.metrics import FIGURES
 from stormbench.benchmarks.results.run import SequenceRun
 from stormbench.benchmarks.results.sequences import SequenceResult, flips_and_distances
 from stormbench.benchmarks.suites.registry import SUITES
@@ -55,6 +56,11 @@ class SequenceSummary:
     notes: tuple[str, ...] = ()
     samples: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     by_perturbation: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    @property
+    def figures(self) -> dict[str, Estimate]:
+        """All figures of the table of metrics (``FIGURES``) that the run has, in its order."""
+        return {name: Estimate.of(self.samples[name]) for name in FIGURES if name in self.samples}
 
     @property
     def result(self) -> SequenceResult:

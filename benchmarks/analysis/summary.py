@@ -1,9 +1,11 @@
 """Computes all figures of a stored run, on images or on sequences."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from stormbench.benchmarks.analysis.figures import Figures, sampled_figures
 from stormbench.benchmarks.analysis.image_summary import ImageSummary, summarise_images
+from stormbench.benchmarks.analysis.metrics import image_means
 from stormbench.benchmarks.analysis.resampling import Resampled
 from stormbench.benchmarks.analysis.sequence_summary import SequenceSummary, summarise_sequences
 from stormbench.benchmarks.results.run import ImageRun, SequenceRun
@@ -37,4 +39,6 @@ def figures_of(
     if isinstance(run, SequenceRun):
         summary = summarise_sequences(run, baseline, resamples=resamples)
         return Figures(dict(summary.samples), dict(summary.by_perturbation), summary.notes)
-    return sampled_figures(Resampled.of(run, resamples).only(cells), baseline)
+    resampled = Resampled.of(run, resamples).only(cells)
+    found = sampled_figures(resampled, baseline)
+    return replace(found, indices=found.indices | image_means(run.outcomes, resampled.columns, resamples))

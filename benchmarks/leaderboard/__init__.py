@@ -1,7 +1,7 @@
 """The leaderboard: results of a folder as ranked rows, as tables for papers, and as one page that needs no network."""
 
 from stormbench.benchmarks.leaderboard.boards import Board, Row, build_boards
-from stormbench.benchmarks.leaderboard.columns import Column, Figure
+from stormbench.benchmarks.leaderboard.columns import Figure
 from stormbench.benchmarks.leaderboard.curves import Curve, is_curve, read_curve, read_curves
 from stormbench.benchmarks.leaderboard.entries import Entry, find_baselines, read_entries, read_entry
 from stormbench.benchmarks.leaderboard.ranks import Rank
@@ -10,7 +10,6 @@ from stormbench.benchmarks.leaderboard.texts import used_columns
 
 __all__ = [
     "Board",
-    "Column",
     "Curve",
     "Entry",
     "Figure",

@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from stormbench.benchmarks.leaderboard.columns import COLUMN, Figure, published_figure
+from stormbench.benchmarks.analysis.metrics import DECIDING, FIGURES
+from stormbench.benchmarks.leaderboard.columns import Figure, published_figure
 from stormbench.benchmarks.leaderboard.entries import Entry
 from stormbench.benchmarks.leaderboard.ranks import Rank, beaten_by_intervals, places, surely_beaten
 from stormbench.benchmarks.results.names import short_name
@@ -13,7 +14,6 @@ from stormbench.benchmarks.results.verifications import Verification, read_verif
 from stormbench.metrics.baselines import PublishedRow, published_rows
 
 # A board is ranked by the first of these that its runs have.
-_RANKED_BY = ("mce", "mean_error", "mfr", "flip_probability", "robust_accuracy", "clean_error")
 # For which suites others published figures, and which figures those are.
 _PUBLISHED = {"imagenet-c": ("mce",), "imagenet-p": ("mfr", "mt5d")}
 
@@ -119,12 +119,12 @@ def build_boards(runs: Sequence[Entry], *, published: bool = True) -> list[Board
     for run in runs:
         groups[run.pixels].append(run)
     boards = [_board(group, flags, published=published) for group in groups.values()]
-    return _told_apart(sorted(boards, key=lambda board: (_RANKED_BY.index(board.index), board.title)))
+    return _told_apart(sorted(boards, key=lambda board: (DECIDING.index(board.index), board.title)))
 
 
 def _board(group: Sequence[Entry], flags: Mapping[int, tuple[str, ...]], *, published: bool) -> Board:
-    having = (name for name in _RANKED_BY if any(name in run.figures for run in group))
-    index = next(having, _RANKED_BY[-1])
+    having = (name for name in DECIDING if any(name in run.figures for run in group))
+    index = next(having, "clean_error")
     lines = [sorted(line, key=_age, reverse=True) for line in _lines(group)]
     ranks = _ranks([line[0] for line in lines], index)
     rows = [
@@ -135,7 +135,7 @@ def _board(group: Sequence[Entry], flags: Mapping[int, tuple[str, ...]], *, publ
         )
         for newest, *older in lines
     ]
-    sign = -1 if COLUMN[index].higher_is_better else 1
+    sign = -1 if FIGURES[index].higher_is_better else 1
     rows.sort(key=lambda row: (row.rank is None, row.rank, sign * row.figures[index].value if row.rank else 0.0))
     suite, adversary = rows[0].suite, _adversary_title(group[0])
     baseline = next((run.baseline for run in group if run.baseline), "")
@@ -171,11 +171,11 @@ def _ranks(runs: Sequence[Entry], index: str) -> dict[int, Rank]:
     if not having:
         return {}
     if all(index in run.samples for run in having):
-        sign = -1 if COLUMN[index].higher_is_better else 1
+        sign = -1 if FIGURES[index].higher_is_better else 1
         beaten = surely_beaten([sign * run.samples[index] for run in having])
     else:
         estimates = [run.figures[index].interval for run in having]
-        beaten = beaten_by_intervals([each for each in estimates if each], COLUMN[index].higher_is_better)
+        beaten = beaten_by_intervals([each for each in estimates if each], FIGURES[index].higher_is_better)
     return {id(run): rank for run, rank in zip(having, places(beaten), strict=True)}
 
 
@@ -200,7 +200,7 @@ def _published_rows(suite: str) -> list[Row]:
 
 def _published_figures(row: PublishedRow, suite: str) -> dict[str, float]:
     """What a source says of a suite."""
-    found = {key: value for key in _PUBLISHED.get(suite, ()) if (value := COLUMN[key].published(row)) is not None}
+    found = {key: value for key in _PUBLISHED.get(suite, ()) if (value := FIGURES[key].published(row)) is not None}
     clean = {"clean_error": row.clean_error} if row.clean_error is not None else {}
     return found | clean if found else {}
 

@@ -7,8 +7,9 @@ from importlib.resources import files
 from itertools import cycle, islice
 from typing import Any
 
+from stormbench.benchmarks.analysis.metrics import FIGURES, Metric
 from stormbench.benchmarks.leaderboard.boards import Board, Row
-from stormbench.benchmarks.leaderboard.columns import COLUMN, Column, Figure
+from stormbench.benchmarks.leaderboard.columns import Figure, measured
 from stormbench.benchmarks.leaderboard.curves import CURVE_COLUMNS, Curve
 from stormbench.benchmarks.leaderboard.labels import place_labels
 from stormbench.benchmarks.results.plain_text import shown
@@ -165,7 +166,7 @@ def _scatter(rows: Sequence[Row], index: str, elsewhere: CleanErrors) -> Iterato
     points = _points(rows, index, elsewhere)
     if len(points) < 2:
         return
-    column = COLUMN[index]
+    column = FIGURES[index]
     groups = sorted({point["group"] for point in points}, key=lambda group: (group not in _GROUPS, group))
     clean = "clean accuracy" if column.higher_is_better else "clean error"
     title = f"{clean.capitalize()} against {column.title.partition(' (')[0]}"
@@ -190,7 +191,7 @@ def _is_empty(layer: Mapping[str, Any], points: Values) -> bool:
     return layer["mark"]["type"] == "rule" and not any(f"{axis}_low" in point for point in points)
 
 
-def _scatter_caption(column: Column, groups: Sequence[str]) -> str:
+def _scatter_caption(column: Metric, groups: Sequence[str]) -> str:
     better, left = ("up", "right") if column.higher_is_better else ("down", "left")
     caption = (
         f"Each mark is a model; the further {better}, the better it holds up, the further {left}, the better it is to "
@@ -237,7 +238,7 @@ def _point(row: Row, clean: Figure, index: str, label: str) -> dict[str, Any]:
         "label": label,
         "group": _group(row),
         "remark": row.verdict or row.source or f"{row.images:,} images",
-        **_coordinate("x", _accuracy(clean) if COLUMN[index].higher_is_better else clean),
+        **_coordinate("x", _accuracy(clean) if FIGURES[index].higher_is_better else clean),
         **_coordinate("y", row.figures[index]),
     }
 
@@ -254,7 +255,7 @@ def _accuracy(error: Figure) -> Figure:
     estimate = Estimate(*(100 - value for value in error.interval)) if error.interval else None
     if estimate is None:
         return error
-    return COLUMN["robust_accuracy"].measured(Estimate(estimate.value, estimate.high, estimate.low))
+    return measured("robust_accuracy", Estimate(estimate.value, estimate.high, estimate.low))
 
 
 def _group(row: Row) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stormbench.benchmarks.analysis.tradeoff import agrees, by_width, impossible
-from stormbench.benchmarks.leaderboard.columns import COLUMN, Figure
+from stormbench.benchmarks.leaderboard.columns import Figure, measured
 from stormbench.benchmarks.results.documents import kind_of
 from stormbench.benchmarks.results.plain_text import shown
 from stormbench.benchmarks.results.tradeoffs import KIND, Point, Share, Tradeoff, read_tradeoff
@@ -143,7 +143,7 @@ def percent(share: Share | None) -> Figure | None:
     if share is None:
         return None
     estimate = Estimate(*(100 * part for part in (share.value, *share.interval)))
-    return COLUMN["robust_accuracy"].measured(estimate)
+    return measured("robust_accuracy", estimate)
 
 
 def _plain_percent(share: Share | None) -> Figure | None:

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from stormbench.benchmarks.analysis.baselines import find_baseline, suite_baseline
 from stormbench.benchmarks.analysis.image_summary import ImageSummary, summarise_images
 from stormbench.benchmarks.analysis.sequence_summary import SequenceSummary, summarise_sequences
-from stormbench.benchmarks.leaderboard.columns import COLUMN, Figure
+from stormbench.benchmarks.leaderboard.columns import Figure, measured
 from stormbench.benchmarks.results.documents import kind_of
 from stormbench.benchmarks.results.images import Result
 from stormbench.benchmarks.results.run import ImageRun, Run, SequenceRun
@@ -22,7 +22,6 @@ from stormbench.cells import CLEAN
 from stormbench.errors import ResultError
 from stormbench.metrics.baselines import BASELINES, Baseline
 from stormbench.metrics.estimates import Estimate, Sampled, sampled_share
-from stormbench.metrics.intervals import wilson
 
 RESAMPLES = 1000
 
@@ -152,7 +151,7 @@ def _of_images(run: ImageRun, baselines: Mapping[str, Baseline]) -> Entry:
         run.path,
         result,
         pixels=repr((run.pixels, sorted(summary.errors), _adversary(result))),
-        figures=_figures(_image_figures(summary)),
+        figures=_figures(summary.figures),
         samples=dict(summary.samples) | _robust_samples(run.robust),
         cells=_image_cells(summary),
         by_name=summary.corruption_errors or summary.corruption_means,
@@ -183,17 +182,6 @@ def _adversary(result: Result) -> tuple[Any, ...]:
     return (found.norm, found.eps, found.budget, found.images) if found else ()
 
 
-def _image_figures(summary: ImageSummary) -> dict[str, Estimate | None]:
-    found = summary.result.adversarial
-    return {
-        "robust_accuracy": _wilson(found.correct.adaptive, found.images) if found else None,
-        "mce": summary.mce,
-        "relative_mce": summary.relative_mce,
-        "mean_error": summary.mean_error,
-        "clean_error": summary.clean,
-    }
-
-
 def _image_cells(summary: ImageSummary) -> Cells:
     severities = sorted({severity for name, severity in summary.errors if name != CLEAN})
     ce = summary.corruption_errors
@@ -210,18 +198,12 @@ def _image_cells(summary: ImageSummary) -> Cells:
 
 def _of_sequences(run: SequenceRun, baselines: Mapping[str, Baseline]) -> Entry:
     summary = summarise_sequences(run, baselines.get(run.result.suite.name), resamples=RESAMPLES)
-    figures = {
-        "mfr": summary.mfr,
-        "mt5d": summary.mt5d,
-        "flip_probability": summary.mean_flip_probability,
-        "top5_distance": summary.mean_top5,
-    }
     at_level_1 = {name: flips for (name, level), flips in summary.flip_probability.items() if level == 1}
     return Entry(
         run.path,
         run.result,
         pixels=repr((run.pixels, sorted(run.cells))),
-        figures=_figures(figures),
+        figures=_figures(summary.figures),
         samples=summary.samples,
         cells=_sequence_cells(summary),
         by_name=summary.flip_rate or at_level_1,
@@ -238,8 +220,8 @@ def _sequence_cells(summary: SequenceSummary) -> Cells:
     distances = summary.top5_distance
     rows: dict[str, list[Figure | None]] = {
         f"{name}, level {level}": [
-            COLUMN["flip_probability"].measured(flips),
-            *([COLUMN["top5_distance"].measured(distances[name, level])] if distances else []),
+            measured("flip_probability", flips),
+            *([measured("top5_distance", distances[name, level])] if distances else []),
         ]
         for (name, level), flips in summary.flip_probability.items()
     }
@@ -247,14 +229,9 @@ def _sequence_cells(summary: SequenceSummary) -> Cells:
     return Cells("Stability by perturbation and level, with 95 % intervals", headings, rows)
 
 
-def _figures(estimates: Mapping[str, Estimate | None]) -> dict[str, Figure]:
-    return {key: COLUMN[key].measured(estimate) for key, estimate in estimates.items() if estimate}
-
-
-def _wilson(hits: int, images: int) -> Estimate:
-    low, high = wilson(hits, images)
-    return Estimate(100 * hits / images, 100 * low, 100 * high)
+def _figures(estimates: Mapping[str, Estimate]) -> dict[str, Figure]:
+    return {key: measured(key, estimate) for key, estimate in estimates.items()}
 
 
 def _percent(estimate: Estimate | None) -> Figure | None:
-    return COLUMN["mean_error"].measured(estimate) if estimate else None
+    return measured("mean_error", estimate) if estimate else None

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from stormbench.benchmarks.analysis.metrics import METRICS, Metric
 from stormbench.benchmarks.leaderboard.boards import Board, Row
-from stormbench.benchmarks.leaderboard.columns import COLUMNS, Column, Figure
+from stormbench.benchmarks.leaderboard.columns import Figure
 from stormbench.benchmarks.leaderboard.curves import CURVE_COLUMNS, Curve
 from stormbench.benchmarks.results.plain_text import shown
 
@@ -55,16 +56,16 @@ def all_rows(boards: Sequence[Board]) -> list[Row]:
     return [*measured, *published.values()]
 
 
-def used_columns(rows: Sequence[Row]) -> list[Column]:
+def used_columns(rows: Sequence[Row]) -> list[Metric]:
     """The columns that at least one row fills."""
-    return [column for column in COLUMNS if any(column.key in row.figures for row in rows)]
+    return [column for column in METRICS if any(column.name in row.figures for row in rows)]
 
 
 def as_csv(boards: Sequence[Board]) -> str:
     """One line a row; every figure has its value and the bounds of its interval, in percent."""
     rows = all_rows(boards)
     columns = used_columns(rows)
-    bounds = [f"{column.key}{part}" for column in columns for part in ("", "_low", "_high")]
+    bounds = [f"{column.name}{part}" for column in columns for part in ("", "_low", "_high")]
     lines = [["rank_best", "rank_worst", *_FACTS, *bounds, "verified_predictions", "source"]]
     lines += [[_harmless(cell) for cell in _csv_cells(row, columns)] for row in rows]
     return _csv(lines)
@@ -76,15 +77,15 @@ def _csv(lines: Sequence[Sequence[str]]) -> str:
     return buffer.getvalue()
 
 
-def _csv_cells(row: Row, columns: Sequence[Column]) -> list[str]:
+def _csv_cells(row: Row, columns: Sequence[Metric]) -> list[str]:
     figures = [text for column in columns for text in _with_bounds(row, column)]
     verified = str(row.verification.recomputed) if row.verification and row.verification.passed else ""
     places = [str(row.rank.best), str(row.rank.worst)] if row.rank else ["", ""]
     return [*places, *(fact(row) for fact in _FACTS.values()), *figures, verified, row.source]
 
 
-def _with_bounds(row: Row, column: Column) -> list[str]:
-    return _three(row.figures.get(column.key))
+def _with_bounds(row: Row, column: Metric) -> list[str]:
+    return _three(row.figures.get(column.name))
 
 
 def _three(figure: Figure | None) -> list[str]:
@@ -168,8 +169,8 @@ def _curve_table(curve: Curve, escape: Escape) -> Table:
     return Table(curve.title, headings, "l" + "r" * (len(headings) - 1), lines)
 
 
-def _cells(row: Row, columns: Sequence[Column], escape: Escape) -> list[str]:
-    figures = [str(row.figures.get(column.key, "")) for column in columns]
+def _cells(row: Row, columns: Sequence[Metric], escape: Escape) -> list[str]:
+    figures = [str(row.figures.get(column.name, "")) for column in columns]
     return [escape(str(row.rank or "")), escape(row.model), escape(row.defense), *figures, escape(row.source)]
 
 

@@ -16,6 +16,10 @@ from stormbench.execution.shards import Shard
 from stormbench.files import Arrays, atomic_write, npz
 
 
+# Of the files in a journal; a run that another format was begun in cannot be continued.
+FORMAT = 1
+
+
 class Journal:
     """A folder that remembers which shards of a run are finished, and with what settings the run was started.
 
@@ -29,7 +33,7 @@ class Journal:
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
         self.folder = folder
-        self.settings = json.loads(json.dumps(settings))
+        self.settings = json.loads(json.dumps(settings)) | {"journal_format": FORMAT}
 
     @contextmanager
     def open(self) -> Iterator[None]:

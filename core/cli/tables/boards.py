@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from stormbench.benchmarks.leaderboard import Board, Column, Row, used_columns
+from stormbench.benchmarks.analysis.metrics import Metric
+from stormbench.benchmarks.leaderboard import Board, Row, used_columns
 
 
 def print_boards(boards: Sequence[Board]) -> None:
@@ -33,6 +34,6 @@ def _table(board: Board) -> Table:
     return table
 
 
-def _figures(row: Row, columns: Sequence[Column]) -> list[str]:
-    figures = [row.figures.get(column.key) for column in columns]
+def _figures(row: Row, columns: Sequence[Metric]) -> list[str]:
+    figures = [row.figures.get(column.name) for column in columns]
     return [f"{figure.text}\n{figure.brackets}" if figure else "" for figure in figures]

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.table import Table
 
-from stormbench.benchmarks.analysis.comparison import INDEX_NAMES, CellTest, Comparison, Difference
+from stormbench.benchmarks.analysis.comparison import CellTest, Comparison, Difference
+from stormbench.benchmarks.analysis.metrics import FIGURES
 from stormbench.cells import CLEAN
 
 _SAID = {-1: "better", 0: "", 1: "worse"}
@@ -15,7 +16,7 @@ def print_comparison(comparison: Comparison) -> None:
     """Prints the conclusion, a row an index, and a row a corruption."""
     console = Console(highlight=False, markup=False, emoji=False)  # names are a stranger's text
     console.print(comparison.conclusion, style="bold")
-    named = {INDEX_NAMES[name]: difference for name, difference in comparison.indices.items()}
+    named = {FIGURES[name].phrase: difference for name, difference in comparison.indices.items()}
     console.print(_differences("index", comparison, named, {}))
     tests = {name: [test for test in comparison.cells if test.corruption == name] for name in comparison.corruptions}
     if comparison.corruptions:

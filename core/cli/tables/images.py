@@ -1,6 +1,5 @@
 """A result as a table on the terminal."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -8,15 +7,7 @@ from rich.table import Table
 
 from stormbench.benchmarks.analysis.image_summary import ImageSummary
 from stormbench.cells import CLEAN
-from stormbench.metrics.estimates import Estimate
-
-# Figures of a run: the heading, and where the summary has it.
-_FIGURES: dict[str, Callable[[ImageSummary], Estimate | None]] = {
-    "clean error": lambda summary: summary.clean,
-    "mean error": lambda summary: summary.mean_error,
-    "mCE": lambda summary: summary.mce,
-    "relative mCE": lambda summary: summary.relative_mce,
-}
+from stormbench.cli.tables.figures import print_figures
 
 
 def print_images(summary: ImageSummary, path: Path) -> None:
@@ -36,15 +27,9 @@ def print_images(summary: ImageSummary, path: Path) -> None:
     console.print(f"{result.model.source}{f' behind {result.defense.spec}' if result.defense else ''}")
     console.print(f"{result.suite.name}, {result.data.images} images of {result.data.name}")
     console.print(table)
-    for heading, figure in _FIGURES.items():
-        if estimate := figure(summary):
-            console.print(f"{heading:14s}{estimate.value:5.1f} %   95 % interval {_interval(estimate)}")
+    print_figures(console, summary.figures)
     if result.data.skipped:
         console.print(f"{len(result.data.skipped)} broken images were left out; the result names them.")
     for note in summary.notes:
         console.print(note)
     console.print(str(path))
-
-
-def _interval(estimate: Estimate) -> str:
-    return f"[{estimate.low:.1f}, {estimate.high:.1f}]"

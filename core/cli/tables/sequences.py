@@ -1,12 +1,12 @@
 """A run on sequences as a table on the terminal."""
 
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from stormbench.benchmarks.analysis.sequence_summary import SequenceSummary
+from stormbench.cli.tables.figures import print_figures
 
 
 def print_sequences(summary: SequenceSummary, path: Path) -> None:
@@ -28,21 +28,9 @@ def print_sequences(summary: SequenceSummary, path: Path) -> None:
     console.print(f"{result.model.source}{f' behind {result.defense.spec}' if result.defense else ''}")
     console.print(f"{result.suite.name}, {result.data.images} images of {result.data.name}")
     console.print(table)
-    for heading, estimate in indices(summary).items():
-        console.print(f"{heading:24s}{estimate.value:6.2f}   95 % interval [{estimate.low:.2f}, {estimate.high:.2f}]")
+    print_figures(console, summary.figures)
     if summary.baseline:
         console.print(f"FR, T5D, mFR and mT5D are in percent of {summary.baseline.name}'s ({summary.baseline.source})")
     for note in summary.notes:
         console.print(note)
     console.print(str(path))
-
-
-def indices(summary: SequenceSummary) -> dict[str, Any]:
-    """The figures below the table, by heading."""
-    figures = {
-        "mean flip probability, %": summary.mean_flip_probability,
-        "mean uT5D": summary.mean_top5,
-        "mFR": summary.mfr,
-        "mT5D": summary.mt5d,
-    }
-    return {heading: figure for heading, figure in figures.items() if figure is not None}

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from stormbench.benchmarks.analysis.compare import compare
 from stormbench.benchmarks.analysis.comparison import ATTACKED
+from stormbench.benchmarks.analysis.metrics import METRICS
 from stormbench.benchmarks.analysis.sequence_summary import summarise_sequences
 from stormbench.benchmarks.evaluation.evaluate import evaluate
 from stormbench.benchmarks.leaderboard import Board, build_boards, find_baselines, read_entries
 from stormbench.benchmarks.leaderboard.charts import _styles as styles
 from stormbench.benchmarks.leaderboard.charts import board_charts, clean_errors
-from stormbench.benchmarks.leaderboard.columns import COLUMNS
 from stormbench.benchmarks.leaderboard.ranks import Rank
 from stormbench.benchmarks.leaderboard.site import render, write_site
 from stormbench.benchmarks.leaderboard.submissions import add_result
@@ -334,12 +334,12 @@ def test_every_kind_is_printed_the_same_everywhere_and_as_the_metrics_say(
     for row in rows:
         lines = [line for line in (*markdown.splitlines(), *latex.splitlines()) if f" {row['model']} " in line]
         assert len(lines) == 2
-        for key in (column.key for column in COLUMNS if row.get(column.key)):
+        for key in (metric.name for metric in METRICS if row.get(metric.name)):
             value, low, high = row[key], row[f"{key}_low"], row[f"{key}_high"]
             assert all(f" {value} [{low}, {high}] " in line for line in lines)
             assert f"{value} <small>[{low}, {high}]</small>" in page
             printed += 1
-    assert printed == 4 + 4 + 2
+    assert printed == 5 + 4 + 2
     found = {key: row[key] for row in rows for key in row if row[key]}
     result = read_sequence_result(path)
     flips = {cell.perturbation: cell.flip_probability for cell in result.cells}

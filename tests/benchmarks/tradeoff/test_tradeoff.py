@@ -9,9 +9,10 @@ import torch
 from stormbench.benchmarks.analysis.tradeoff import by_width, gaps, rank_correlation
 from stormbench.benchmarks.experiments.points import Plan
 from stormbench.benchmarks.experiments.tradeoff import tradeoff
+from stormbench.benchmarks.leaderboard import is_curve
 from stormbench.benchmarks.models.loading import load_model
 from stormbench.benchmarks.results.names import short_name
-from stormbench.benchmarks.results.tradeoffs import Point, Share, Tradeoff, is_tradeoff, read_tradeoff
+from stormbench.benchmarks.results.tradeoffs import Point, Share, Tradeoff, read_tradeoff
 from stormbench.benchmarks.suites.registry import SUITES
 from stormbench.datasets import open_images
 from stormbench.defenses.attacks import Ball
@@ -85,7 +86,7 @@ def test_a_source_that_cannot_be_is_refused(
 def test_every_lambda_and_width_is_a_point_of_two_results(measured: tuple[Path, Tradeoff, Plan]) -> None:
     path, found, _ = measured
     assert path.name == "both.tradeoff.json"
-    assert is_tradeoff(path)
+    assert is_curve(path)
     assert read_tradeoff(path) == found
     assert [(point.width, point.lam) for point in found.points] == [(0.5, 0), (0.5, 1), (1, 0), (1, 1)]
     for point in (*found.points, *found.dedicated):
@@ -151,7 +152,7 @@ def test_what_is_no_trade_off_is_refused(tmp_path: Path, measured: tuple[Path, T
         broken.write_text(text.replace(": ", ":").replace(old, new))
         with pytest.raises(ResultError, match="is not a trade-off of schema 1"):
             read_tradeoff(broken)
-    assert not is_tradeoff(tmp_path / "none.json")
+    assert not is_curve(tmp_path / "none.json")
     with pytest.raises(ResultError, match="cannot read the trade-off"):
         read_tradeoff(tmp_path / "none.json")
 
