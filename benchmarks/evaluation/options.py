@@ -26,6 +26,16 @@ class Options(TypedDict, total=False):
     progress: Progress | None
 
 
+def refuse_path(name: str | None) -> None:
+    """Refuses names of runs that would lead out of the folder for results.
+
+    Raises:
+        InputError: the name is a path, or too long.
+    """
+    if name is not None and not is_plain_name(name):
+        raise InputError(f"the name of a run names its files: no path, at most 200 bytes, not {name!r}")
+
+
 @dataclass(frozen=True)
 class RunOptions:
     """How a run is done, beside the model, the data and the suite.
@@ -64,8 +74,7 @@ class RunOptions:
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
                 raise InputError(f"{name} is a whole number of at least {least}, not {value!r}")
 
-        if self.name is not None and not is_plain_name(self.name):
-            raise InputError(f"the name of a run names its files: no path, at most 200 bytes, not {self.name!r}")
+        refuse_path(self.name)
 
     def altered(self, **changes: Unpack[Options]) -> "RunOptions":
         """The same options but for some.

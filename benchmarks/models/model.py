@@ -102,7 +102,7 @@ def _count_classes(model: Model) -> int:
             problem = f"it fails on a batch of {side}x{side} images: {error}"
             continue
         return _checked(logits, model.source)
-    hint = "" if crop else "; if it needs another size, say so with --crop"
+    hint = "" if crop else "; if it needs another size, say so with --model-size"
     raise ModelError(f"{model.source} cannot be called: {problem}{hint}")
 
 

@@ -1,5 +1,6 @@
 """Trains OAT, OATS and dedicated models on a data set, and writes checkpoints with cards."""
 
+import json
 import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -97,7 +98,7 @@ def train_conditional(
         "images": len(images),
         "fingerprint": found.fingerprint,
         "classes": list(images.classes),
-        "geometry": asdict(geometry) if geometry else None,
+        "geometry": json.loads(json.dumps(asdict(geometry))) if geometry else None,  # as the card will have it
     }
     path = out / CHECKPOINT
     if not path.exists():

@@ -105,9 +105,13 @@ Defense = Annotated[str | None, typer.Option(help="Defense in front of the model
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")]
 Mean = Annotated[str | None, typer.Option(help="Normalisation: 123/255,117/255,104/255")]
 Std = Annotated[str | None, typer.Option(help="Normalisation, likewise.")]
-Resize = Annotated[int | None, typer.Option(min=1, help="Short side, instead of the suite's.")]
+Resize = Annotated[int | None, typer.Option(min=1, help="Short side of the images, instead of the suite's.")]
 Crop = Annotated[int | None, typer.Option(min=16, help="Side of the centre crop, instead of the suite's.")]
 Interpolation = Annotated[str | None, typer.Option(help="nearest, bilinear, bicubic, ...")]
+ModelSize = Annotated[
+    int | None, typer.Option(min=1, help="Side of the square that the model takes, instead of its own.")
+]
+ModelInterpolation = Annotated[str | None, typer.Option(help="How images are resized for the model, likewise.")]
 Corruptions = Annotated[
     str | None,
     typer.Option(
