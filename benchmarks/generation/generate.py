@@ -15,7 +15,7 @@ from stormbench.datasets import ImageSet, open_images
 from stormbench.datasets.inspection import Inspection, decodable_images, inspect_images
 from stormbench.datasets.on_disk.checking import check
 from stormbench.datasets.on_disk.layouts import FOLDERS
-from stormbench.datasets.on_disk.manifest import LISTS, Layout, Manifest, file_digest, list_path, read_manifest
+from stormbench.datasets.on_disk.manifest import FILE, LISTS, Layout, Manifest, file_digest, list_path, read_manifest
 from stormbench.datasets.on_disk.provenance import Provenance, read_provenance, signature, spelling
 from stormbench.datasets.readers.folder import FolderImages
 from stormbench.errors import DataError, InputError
@@ -81,7 +81,8 @@ def generate(
     layout = _layout(format, suite)
     stored = () if layout in ("folders", "png", "films") else images.keys
     _refuse_names((images.name, *images.classes, *stored))
-    refuse_misfit(images, suite)
+    if not (root / FILE).exists():  # what is there was made of such images
+        refuse_misfit(images, suite)
     _refuse_links(root, layout, suite.cells)
     about = _look(source, images, root, workers)
     _refuse_names([images.keys[index] for index in about.broken])
