@@ -7,12 +7,16 @@ as it should. Where torchvision loads by itself nothing is done.
 """
 
 import importlib
+from collections.abc import Callable
 from functools import cache
 from types import ModuleType
+from typing import TypeVar
 
 import torch
 
 from stormbench.errors import MissingDependencyError
+
+Found = TypeVar("Found")
 
 _LOOKED_FOR = ("nms", "qnms")
 _SIGNATURE = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
@@ -50,3 +54,17 @@ def import_timm() -> ModuleType:
     except ImportError as error:
         message = f"timm cannot be imported ({error}); `pip install 'stormbench[timm]'`"
         raise MissingDependencyError(message) from error
+
+
+def guarded(call: Callable[[], Found]) -> Found:
+    """Calls the user's code, which may import torchvision by itself.
+
+    Where that fails for the operators that torchvision looks for, they are declared and the code is called once more.
+    """
+    try:
+        return call()
+    except RuntimeError as error:
+        if "operator torchvision::" not in str(error):
+            raise
+    import_torchvision()
+    return call()

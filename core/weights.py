@@ -1,70 +1,128 @@
-"""Weights from files, without running code from them."""
+"""Weights: reads state dicts without running code, fits them into networks, writes them, digests them."""
 
-import pickle
+import hashlib
 import warnings
-import zipfile
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
+from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
 from stormbench.errors import ModelError
+from stormbench.files import atomic_write
 
 StateDict = dict[str, Tensor]
 
-
-# Where training scripts put the state dict, in the order of looking.
-_CONTAINERS = ("state_dict", "model_state_dict", "model", "net")
-
-
+# Where training scripts put the state dict, in the order of looking: as trained, then averaged over the training.
+AVERAGED = ("state_dict_ema", "model_ema", "ema", "ema_state_dict", "averaged_model_state_dict")
+CONTAINERS = (
+    *("state_dict", "model_state_dict", "model", "net", "model_state", "state", "weights", "last"),
+    *AVERAGED,
+    *("unaveraged_model_state_dict", "module", "shadow"),
+)
 # What DataParallel and torch.compile put in front of every name.
-_WRAPPERS = ("module.", "_orig_mod.")
-
-
+WRAPPERS = ("module.", "_orig_mod.")
+_COUNTER = "n_averaged"  # of torch.optim.swa_utils.AveragedModel
+_UNTRAINED = "num_batches_tracked"  # absent from checkpoints of torch 0.4 and before, and of no use in evaluation
+_MAGIC = (b"PK\x03\x04", b"\x80")  # a zip archive, a pickle of protocol 2 or later
 _NAMED_AT_MOST = 5
 
 
-def read_state_dict(path: Path) -> StateDict:
-    """Reads a state dict from a ``.safetensors`` file or whatever ``torch.save`` wrote.
+@dataclass(frozen=True)
+class Weights:
+    """A state dict and where in its file it was found.
 
-    Containers that training scripts use (``{"state_dict": ...}``, a list with the state dict first) are opened and the
-    prefixes of wrappers removed.
+    Attributes:
+        state: names to tensors, an ``OrderedDict`` that keeps torch's ``_metadata``.
+        part: the key it was taken from; empty where the file is a bare state dict.
+        prefix: of the names that were asked for; the state dict still holds the others.
+        others: other keys of the file that hold state dicts.
+    """
+
+    state: StateDict
+    part: str = ""
+    prefix: str = ""
+    others: tuple[str, ...] = ()
+
+
+def read_weights(
+    path: Path, part: str = "", *, containers: Sequence[str] = CONTAINERS, wrappers: Sequence[str] = WRAPPERS
+) -> Weights:
+    """Reads a state dict from a ``.safetensors`` file or from whatever ``torch.save`` wrote.
+
+    Args:
+        path: the file.
+        part: key of the container in the file, or the prefix of names, to take; ``ema`` means any averaged weights.
+            Empty takes the first of ``containers``.
+        containers: keys under which a state dict is looked for.
+        wrappers: prefixes to remove where all names have them.
 
     Raises:
-        ModelError: the file is missing or damaged, needs code to be read, or holds no state dict.
+        ModelError: the file is missing or damaged, needs code to be read, or holds no such state dict.
     """
-    if not path.is_file():
+    content = read_content(path)
+    taken = _taken(content, part, containers)
+    state = _state_in(content if taken is None else content[taken], containers)
+    if state is None:
+        expected = ", ".join(containers[:4])
+        raise ModelError(
+            f"{path} holds {_described(content)}; expected a state dict, bare or under a key such as {expected}"
+        )
+    _refuse_unusual(state, path)
+    state, prefix = _without_wrappers(state, wrappers), ""
+    if part and taken is None:
+        prefix = f"{_stripped(part, wrappers)}."
+        if not any(name.startswith(prefix) for name in state):
+            raise ModelError(f"{path} has no part {part!r}; it holds {_described(content)}")
+    others = tuple(name for name in _parts(content, containers) if name != taken)
+    return Weights(state, taken or "", prefix, others)
+
+
+def read_content(path: Path) -> Any:
+    """Reads whatever a ``.safetensors`` file or a ``torch.save`` file holds, without running code from it.
+
+    Raises:
+        ModelError: the file is missing or damaged, or needs code to be read.
+    """
+    if not path.exists():
         raise ModelError(f"there is no checkpoint {path}")
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
-    return _without_wrappers(_unpacked(content, path))
-
-
-def _read_safetensors(path: Path) -> StateDict:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
+    if not path.is_file():
+        raise ModelError(f"{path} is {'a folder' if path.is_dir() else 'no regular file'}; expected a checkpoint file")
     try:
-        tensors: StateDict = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path} is not a safetensors file: {error}") from None
-    return tensors
+        return load_file(path) if path.suffix == ".safetensors" else _read_pickle(path)
+    except ModelError:
+        raise
+    except Exception as error:  # a damaged file raises whatever its bytes happen to mean
+        kind = "a safetensors file" if path.suffix == ".safetensors" else "a checkpoint that torch can read"
+        raise ModelError(f"{path} is not {kind}: {_line(error)}") from None
 
 
 def _read_pickle(path: Path) -> Any:
+    with path.open("rb") as file:
+        start = file.read(512)
+    if not start.startswith(_MAGIC) and start[257:262] != b"ustar":
+        raise ModelError(f"{path} is not a checkpoint that torch can read: it is neither a zip archive nor a pickle")
     try:
         with warnings.catch_warnings(action="ignore"):  # torch remarks on old formats that it reads all the same
             return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "weights_only" not in str(error).lower() and "Unsupported" not in str(error):
-            raise ModelError(f"{path} is not a checkpoint that torch can read: {_line(error)}") from None
+    except Exception as error:
+        told = str(error)
+        if "TorchScript" in told:
+            raise ModelError(
+                f"{path} is a TorchScript archive, a compiled program and not weights alone; "
+                "save the state_dict() of the network it was made from, or load it in a factory: python:FILE.py:FACTORY"
+            ) from None
+        if "Unsupported global" not in told and "Unsupported class" not in told:
+            raise
         raise ModelError(
             f"{path} holds more than weights and could run code when read ({_line(error)}); if you trust its origin, "
             "read it once with torch.load(..., weights_only=False) and save its state dict alone"
         ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{path} is not a checkpoint that torch can read: {_line(error)}") from None
 
 
 def _line(error: Exception) -> str:
@@ -74,30 +132,81 @@ def _line(error: Exception) -> str:
     return first.partition(" was not an allowed global")[0].strip()
 
 
-def _unpacked(content: Any, path: Path) -> StateDict:
+def _parts(content: Any, containers: Iterable[str]) -> list[str]:
+    if not isinstance(content, Mapping) or _is_state_dict(content):
+        return []
+    return [name for name in containers if name in content and _state_in(content[name], containers) is not None]
+
+
+def _taken(content: Any, part: str, containers: Sequence[str]) -> str | None:
+    """The key of the container to open; None where the content itself is to be looked at."""
+    if part:
+        wanted = (part, *(AVERAGED if part == "ema" else ()))
+        return next((name for name in wanted if isinstance(content, Mapping) and name in content), None)
+    return next(iter(_parts(content, containers)), None)
+
+
+def _state_in(content: Any, containers: Iterable[str]) -> StateDict | None:
     if isinstance(content, list | tuple) and content:
         content = content[0]
     if _is_state_dict(content):
-        return dict(content)
-    if isinstance(content, Mapping):
-        for name in _CONTAINERS:
-            if name in content:
-                return _unpacked(content[name], path)
-        found = f"a dictionary of {_listed(list(map(str, content)))}"
-    else:
-        found = f"a {type(content).__name__}"
-    raise ModelError(f"{path} holds {found}; expected a state dict, bare or under one of {', '.join(_CONTAINERS)}")
+        return _ordered(content, getattr(content, "_metadata", None))
+    if not isinstance(content, Mapping):
+        return None
+    found = (_state_in(content[name], containers) for name in containers if name in content)
+    return next((state for state in found if state is not None), None)
 
 
 def _is_state_dict(content: Any) -> bool:
     return isinstance(content, Mapping) and bool(content) and all(isinstance(v, Tensor) for v in content.values())
 
 
-def _without_wrappers(state: StateDict) -> StateDict:
-    for prefix in _WRAPPERS:
-        if all(name.startswith(prefix) for name in state):
-            return _without_wrappers({name.removeprefix(prefix): tensor for name, tensor in state.items()})
+def _described(content: Any) -> str:
+    if isinstance(content, Mapping):
+        return f"a dictionary of {listed(list(map(str, content)))}"
+    return f"a {type(content).__name__}"
+
+
+def _refuse_unusual(state: StateDict, path: Path) -> None:
+    for name, tensor in state.items():
+        kinds = {"meta": tensor.is_meta, "quantised": tensor.is_quantized, "sparse": tensor.layout != torch.strided}
+        if unusual := [kind for kind, is_so in kinds.items() if is_so]:
+            raise ModelError(f"{path} holds {name} as a {unusual[0]} tensor; expected dense weights")
+
+
+def _ordered(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any] | None) -> StateDict:
+    state: StateDict = OrderedDict(tensors)
+    if metadata is not None:
+        state._metadata = OrderedDict(metadata)  # type: ignore[attr-defined] # torch keeps it so
     return state
+
+
+def renamed(state: StateDict, rename: Callable[[str], str | None]) -> StateDict:
+    """The state dict under other names, torch's ``_metadata`` of its modules included; None leaves a name out."""
+    metadata = getattr(state, "_metadata", None)
+    modules = {rename(f"{name}."): value for name, value in metadata.items()} if metadata is not None else None
+    tensors = {new: tensor for name, tensor in state.items() if (new := rename(name))}
+    kept = {name[:-1]: value for name, value in modules.items() if name is not None} if modules is not None else None
+    return _ordered(tensors, kept)
+
+
+def under_prefix(state: StateDict, prefix: str) -> StateDict:
+    """The tensors whose names start with a prefix, under names without it."""
+    return renamed(state, lambda name: name.removeprefix(prefix) if name.startswith(prefix) else None)
+
+
+def _without_wrappers(state: StateDict, wrappers: Sequence[str]) -> StateDict:
+    for prefix in wrappers:
+        if state.keys() - {_COUNTER} and all(name.startswith(prefix) or name == _COUNTER for name in state):
+            return _without_wrappers(under_prefix(state, prefix), wrappers)
+    return state
+
+
+def _stripped(name: str, wrappers: Sequence[str]) -> str:
+    for prefix in wrappers:
+        if name.startswith(prefix):
+            return _stripped(name.removeprefix(prefix), wrappers)
+    return name
 
 
 def classes_of(state: StateDict, network: nn.Module) -> int | None:
@@ -113,11 +222,18 @@ def classes_of(state: StateDict, network: nn.Module) -> int | None:
     counts = {(ours[:1], theirs[:1]) for ours, theirs in differing if ours[1:] == theirs[1:]}
     if len(counts) != 1 or any(ours[1:] != theirs[1:] for ours, theirs in differing):
         return None
-    return next(int(theirs[0]) for _, theirs in counts)
+    return next(int(theirs[0]) for _, theirs in counts if theirs)
 
 
-def load_weights(network: nn.Module, state: StateDict, *, path: Path, architecture: str) -> None:
+def load_weights(network: nn.Module, state: StateDict, *, path: Path, architecture: str, strict: bool = False) -> None:
     """Puts weights into a network, all of them or none.
+
+    Args:
+        network: what they go into.
+        state: the weights.
+        path: where they come from, for the message.
+        architecture: what the network is called, for the message.
+        strict: refuse also what torch forgives: counters that old checkpoints lack.
 
     Raises:
         ModelError: names are missing or left over, or shapes differ; the message names them.
@@ -130,14 +246,45 @@ def load_weights(network: nn.Module, state: StateDict, *, path: Path, architectu
             if own[name].shape != state[name].shape
         ]
     }
-    if not complaints["of another shape"]:  # torch itself forgives what old checkpoints lack and networks do without
-        left = network.load_state_dict(state, strict=False)
+    if strict:
+        complaints |= {"missing": sorted(own.keys() - state), "unexpected": sorted(state.keys() - own)}
+    if not any(complaints.values()):
+        left = _loaded(network, state)
         complaints |= {"missing": left.missing_keys, "unexpected": left.unexpected_keys}
-    if told := "; ".join(f"{len(names)} {what}: {_listed(names)}" for what, names in complaints.items() if names):
+    if told := "; ".join(f"{len(names)} {what}: {listed(names)}" for what, names in complaints.items() if names):
         raise ModelError(f"{path} does not fit {architecture}: {told}")
 
 
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:_NAMED_AT_MOST]) + (
-        f", and {len(names) - _NAMED_AT_MOST} more" if len(names) > _NAMED_AT_MOST else ""
-    )
+def _loaded(network: nn.Module, state: StateDict) -> Any:
+    try:
+        return network.load_state_dict(state, strict=False)
+    except ValueError:  # torchvision's mnasnet asks for a version, which safetensors files do not hold
+        left = network.load_state_dict(_ordered(state, getattr(network.state_dict(), "_metadata", None)), strict=False)
+        left.missing_keys[:] = [name for name in left.missing_keys if not name.endswith(_UNTRAINED)]
+        return left
+
+
+def is_required(name: str) -> bool:
+    """Whether a network cannot do without the tensor of this name."""
+    return not name.endswith(_UNTRAINED)
+
+
+def digest_of(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 over the names, types, shapes and bytes of weights, in the order of their names."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(state.items()):
+        digest.update(f"{name}\x1f{tensor.dtype}\x1f{tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def write_weights(network: nn.Module, path: Path) -> None:
+    """Writes a network's weights as ``.safetensors``, whole or not at all."""
+    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    atomic_write(path, to_safetensors(state), durable=True)
+
+
+def listed(names: list[str]) -> str:
+    """The first few of many names, and how many more there are."""
+    more = f", and {len(names) - _NAMED_AT_MOST} more" if len(names) > _NAMED_AT_MOST else ""
+    return ", ".join(names[:_NAMED_AT_MOST]) + more

@@ -48,6 +48,7 @@ def evaluate(
     """
     options = (options or RunOptions()).altered(**changes)
     suite = SUITES[suite] if isinstance(suite, str) else suite
+    options.inference.check(options.device)
     data = open_images(data) if isinstance(data, str | Path) else data
     refuse_misfit(data, suite)
     inputs = open_inputs(
@@ -73,6 +74,8 @@ def evaluate(
         seed=options.seed,
         batch_size=options.batch_size,
         released=released,
+        device=options.device,
+        inference=options.inference,
     )
     path = Path(options.out) / f"{settings.run}.json"
 

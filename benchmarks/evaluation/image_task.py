@@ -51,11 +51,11 @@ class ImageTask(ModelTask):
         indices = range(shard.start, shard.stop)
         with spent_on("decode"):
             clean = [self.pixels.clean(self.images.read(index)) for index in indices]
-        labels = self.labels[shard.start : shard.stop]
+        labels, keys = self.labels[shard.start : shard.stop], self.images.keys[shard.start : shard.stop]
         predictions, ranks = {}, {}
         for cell in shard.rotated(self.cells):
             self.reseed(cell, shard)
-            logits = self.logits(self._batch(clean, indices, cell), cell)
+            logits = self.logits(self._batch(clean, indices, cell), keys, cell)
             predictions[cell], ranks[cell] = predict(logits), rank_of_label(logits, labels)
         return {
             "prediction": np.stack([predictions[cell] for cell in self.cells]).astype(np.int32),
@@ -67,13 +67,7 @@ class ImageTask(ModelTask):
         if cell[0] != CLEAN:
             keys = [self.images.keys[index] for index in indices]
             batch = [self.pixels.corrupted(image, *cell, key) for image, key in zip(clean, keys, strict=True)]
-        if len({image.shape for image in batch}) > 1:
-            sizes = sorted({f"{image.shape[1]}x{image.shape[0]}" for image in batch})
-            raise DataError(
-                f"the images of {self.images.name} come in several sizes ({', '.join(sizes[:3])}, ...); "
-                "give --resize and --crop, or choose a suite that resizes"
-            )
-        return np.stack(batch)
+        return stacked(batch, self.images.name)
 
     @classmethod
     def of(cls, suite: CorruptionSuite, inputs: Inputs, options: RunOptions) -> tuple["ImageTask", str | None]:
@@ -86,6 +80,7 @@ class ImageTask(ModelTask):
             seed=options.seed,
             device=options.device,
             batch_size=options.batch_size,
+            inference=options.inference,
             labels=inputs.labels,
             pixels=pixels,
             cells=[(CLEAN, 0), *suite.cells],
@@ -117,6 +112,25 @@ class ImageTask(ModelTask):
             rank=np.concatenate([part["rank"] for part in parts], axis=1),
         )
         return ImageRun(path, write_result(settings, self.cells, outcomes, path))
+
+
+def stacked(images: Sequence[Pixels], name: str) -> NDArray[np.uint8]:
+    """Images as one array ``(N, H, W, 3)``.
+
+    Args:
+        images: one or more.
+        name: of the data set.
+
+    Raises:
+        DataError: they are not of one size.
+    """
+    if len({image.shape for image in images}) > 1:
+        sizes = sorted({f"{image.shape[1]}x{image.shape[0]}" for image in images})
+        raise DataError(
+            f"the images of {name} come in several sizes ({', '.join(sizes[:3])}, ...); "
+            "give --resize and --crop, or choose a suite that resizes"
+        )
+    return np.stack(images)
 
 
 def open_pixels(

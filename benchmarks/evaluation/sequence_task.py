@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,8 @@ from stormbench.execution.journal import Journal
 from stormbench.execution.shards import Shard, split
 from stormbench.metrics.classification import top_classes
 from stormbench.metrics.stability import TOP
+
+Item = TypeVar("Item")
 
 # Verification recomputes shard by shard, because random defenses draw so: results depend on this number.
 IMAGES_A_SHARD = 4
@@ -61,7 +63,8 @@ class SequenceTask(ModelTask):
         self.reseed(key, shard)
         sequences = (self.pixels.frames(source, *key, name) for source, name in zip(sources, keys, strict=True))
         frames = _batches(chain.from_iterable(sequences), self.batch_size)
-        top = [_top(self.logits(np.stack(batch), key)) for batch in frames]
+        named = _batches((f"{name}, frame {frame + 1}" for name in keys for frame in range(length)), self.batch_size)
+        top = [_top(self.logits(np.stack(batch), names, key)) for batch, names in zip(frames, named, strict=True)]
         return np.concatenate(top).reshape(len(keys), length, -1)
 
     @classmethod
@@ -75,6 +78,7 @@ class SequenceTask(ModelTask):
             seed=options.seed,
             device=options.device,
             batch_size=options.batch_size,
+            inference=options.inference,
             labels=inputs.labels,
             pixels=pixels,
             cells=[(cell, suite.frames(cell[0])) for cell in suite.cells],
@@ -102,9 +106,9 @@ def _top(logits: NDArray[np.float32]) -> NDArray[np.uint16]:
     return top_classes(logits, min(TOP, logits.shape[1])).astype(np.uint16)
 
 
-def _batches(frames: Iterable[Pixels], size: int) -> Iterator[list[Pixels]]:
-    frames = iter(frames)
-    while batch := list(islice(frames, size)):
+def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    items = iter(items)
+    while batch := list(islice(items, size)):
         yield batch
 
 

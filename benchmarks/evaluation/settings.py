@@ -3,13 +3,24 @@
 import os
 import platform
 import re
+from dataclasses import asdict
 from hashlib import blake2b
 from pathlib import Path
 
 from torch import nn
 
+from stormbench.benchmarks.evaluation.device import device_record
 from stormbench.benchmarks.evaluation.inputs import Inputs
-from stormbench.benchmarks.results.settings import DataRecord, DefenseRecord, ModelRecord, Settings, SuiteRecord
+from stormbench.benchmarks.models.inference import FLOAT32, Inference
+from stormbench.benchmarks.models.model import uses_library
+from stormbench.benchmarks.results.settings import (
+    DataRecord,
+    DefenseRecord,
+    InferenceRecord,
+    ModelRecord,
+    Settings,
+    SuiteRecord,
+)
 from stormbench.benchmarks.suites.registry import Suite
 from stormbench.datasets.on_disk.manifest import Manifest
 from stormbench.defenses import defend, draws_per_decision, own_weights_digest
@@ -18,7 +29,10 @@ from stormbench.files import is_plain_name
 from stormbench.versions import version_of
 
 _KEPT_BYTES = 160
-_VERSIONS_OF = ("stormbench", "numpy", "scipy", "opencv-python", "Pillow", "torch", "torchvision")
+_VERSIONS_OF = (
+    *("stormbench", "numpy", "scipy", "numba", "llvmlite", "opencv-python", "Pillow"),
+    *("torch", "torchvision"),
+)
 
 
 def settings_of(
@@ -30,6 +44,8 @@ def settings_of(
     seed: int,
     batch_size: int,
     released: str | None,
+    device: str,
+    inference: Inference,
 ) -> Settings:
     """What the result says of a run, and what an interrupted run is continued under.
 
@@ -41,10 +57,14 @@ def settings_of(
         seed: of everything that is drawn.
         batch_size: images or frames that go through the model at once.
         released: what the released set is called that the pixels are read from, if any.
+        device: where the model runs.
+        inference: how the model computes.
     """
     model, images = inputs.model, inputs.images
+    more = defense, "released" if released else None, *inference.names()
+    libraries = (*_VERSIONS_OF, "timm") if uses_library(model, "timm") else _VERSIONS_OF
     return Settings(
-        run=name or run_name(model.source, suite.name, images.name, defense, "released" if released else None),
+        run=name or run_name(model.source, suite.name, images.name, *more),
         suite=suite,
         model=ModelRecord(
             source=model.source, digest=model.digest, classes=model.num_classes, preprocessing=model.preprocessing
@@ -60,8 +80,15 @@ def settings_of(
         ),
         seed=seed,
         batch_size=batch_size,
-        versions={"python": platform.python_version()} | {lib: version_of(lib) for lib in _VERSIONS_OF},
+        versions={"python": platform.python_version()} | {lib: version_of(lib) for lib in libraries},
+        device=device_record(device),
+        inference=None if inference.plain else InferenceRecord(**asdict(inference)),
     )
+
+
+def inference_of(settings: Settings) -> Inference:
+    """How the model of a run computed."""
+    return Inference(**settings.inference.model_dump()) if settings.inference else FLOAT32
 
 
 def suite_record(suite: Suite) -> SuiteRecord:

@@ -1,21 +1,19 @@
 """A model by name: network, preprocessing, digest of its weights."""
 
-import hashlib
 import pickle
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from stormbench.benchmarks.models.pickling import dumps
+from stormbench.benchmarks.models.probing import count_classes
 from stormbench.benchmarks.models.python_files import PythonFile
 from stormbench.datasets.preprocessing import Preprocessing
-from stormbench.errors import ModelError
+from stormbench.defenses.base import reseed
 from stormbench.torchvision_guard import import_torchvision
-
-# Sides at which a network is tried that does not say what it was made for: CIFAR, 64, ImageNet.
-_TRIED_SIDES = (32, 64, 224)
+from stormbench.weights import digest_of
 
 
 class Model(nn.Module):
@@ -48,7 +46,7 @@ class Model(nn.Module):
         for name in ("mean", "std"):
             self.register_buffer(name, torch.tensor(getattr(preprocessing, name)).view(3, 1, 1), persistent=False)
         self.eval()
-        self.num_classes = _count_classes(self)
+        self.num_classes = count_classes(self, preprocessing.crop, source)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits ``(N, K)`` of images ``(N, 3, H, W)`` in [0, 1]."""
@@ -67,20 +65,22 @@ class Model(nn.Module):
     @property
     def digest(self) -> str:
         """SHA-256 over the names and the bytes of the network's weights, as they are now."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self.network.state_dict().items()):
-            digest.update(f"{name}\x1f{tensor.dtype}\x1f{tuple(tensor.shape)}\n".encode())
-            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-        return digest.hexdigest()
+        return digest_of(self.network.state_dict())
+
+    def reseed(self, seed: int) -> None:
+        """Restarts the randomness of every random defense inside the network."""
+        reseed(self.network, seed)
 
     def __reduce__(self) -> tuple[Callable[..., "Model"], tuple[PythonFile | None, bool, bytes]]:
         # Plain bytes, because on its way to a worker process torch would put the weights into shared memory, of which
         # containers have little; and because they are read only after the network's classes are known.
-        return _revive, (self.code, _is_from_a_zoo(self.network), pickle.dumps(self.__dict__))
+        from_a_zoo = uses_library(self.network, "torchvision", "timm")
+        return _revive, (self.code, from_a_zoo, dumps(vars(self), self.network, self.source))
 
 
-def _is_from_a_zoo(network: nn.Module) -> bool:
-    return any(type(module).__module__.split(".")[0] in ("torchvision", "timm") for module in network.modules())
+def uses_library(network: nn.Module, *names: str) -> bool:
+    """Whether one of these libraries defines any part of a network."""
+    return any(type(module).__module__.split(".")[0] in names for module in network.modules())
 
 
 def _revive(_: PythonFile | None, from_a_zoo: bool, state: bytes) -> Model:
@@ -89,28 +89,3 @@ def _revive(_: PythonFile | None, from_a_zoo: bool, state: bytes) -> Model:
     model = Model.__new__(Model)
     model.__dict__.update(pickle.loads(state))
     return model
-
-
-def _count_classes(model: Model) -> int:
-    crop = model.preprocessing.crop
-    problem = ""
-    for side in (crop,) if crop else _TRIED_SIDES:
-        try:
-            with torch.no_grad():
-                logits = model(torch.full((2, 3, side, side), 0.5))
-        except Exception as error:  # the network is the user's: it may raise anything
-            problem = f"it fails on a batch of {side}x{side} images: {error}"
-            continue
-        return _checked(logits, model.source)
-    hint = "" if crop else "; if it needs another size, say so with --model-size"
-    raise ModelError(f"{model.source} cannot be called: {problem}{hint}")
-
-
-def _checked(logits: Any, source: str) -> int:
-    if not isinstance(logits, Tensor):
-        raise ModelError(f"{source} gives a {type(logits).__name__}; expected logits, a tensor (N, K)")
-    if logits.ndim != 2 or logits.shape[0] != 2 or logits.shape[1] < 2:
-        raise ModelError(f"{source} gives {tuple(logits.shape)} for 2 images; expected logits (2, K), K at least 2")
-    if not logits.isfinite().all():
-        raise ModelError(f"{source} gives NaN or infinite logits for plain grey images; are its weights damaged?")
-    return int(logits.shape[1])

@@ -12,8 +12,13 @@ from typing import Any
 
 from torch import nn
 
+from stormbench.benchmarks.models.probing import told
 from stormbench.datasets.preprocessing import Preprocessing
 from stormbench.errors import ModelError, UnknownNameError
+from stormbench.torchvision_guard import guarded
+
+# How the modules are named that are made of files.
+FILE_MODULES = "stormbench_file_"
 
 
 @dataclass(frozen=True)
@@ -34,22 +39,32 @@ class PythonFile:
         Raises:
             ModelError: there is no such file, or its code fails; the cause is attached.
         """
-        name = f"stormbench_file_{blake2b(str(self.path).encode(errors='surrogateescape'), digest_size=8).hexdigest()}"
+        name = f"{FILE_MODULES}{blake2b(str(self.path).encode(errors='surrogateescape'), digest_size=8).hexdigest()}"
         if name in sys.modules:
             return sys.modules[name]
-        spec = importlib.util.spec_from_file_location(name, self.path)
-        if spec is None or spec.loader is None or not self.path.is_file():
-            raise ModelError(f"there is no Python file {self.path}")
-        module = sys.modules[name] = importlib.util.module_from_spec(spec)
+        if not self.path.is_file():
+            what = "is no regular file" if self.path.exists() else "does not exist"
+            raise ModelError(f"there is no Python file {self.path}: it {what}")
         try:
-            spec.loader.exec_module(module)
-        except Exception as error:
-            del sys.modules[name]
-            raise ModelError(f"{self.path} cannot be imported: {type(error).__name__}: {error}") from error
-        return module
+            return guarded(lambda: _executed(name, self.path))
+        except (Exception, SystemExit) as error:
+            raise ModelError(f"{self.path} cannot be imported: {told(error)}") from error
 
     def __reduce__(self) -> tuple[Callable[[Path], "PythonFile"], tuple[Path]]:
         return _loaded, (self.path,)
+
+
+def _executed(name: str, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec
+    assert spec.loader
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
 
 
 def _loaded(path: Path) -> PythonFile:
@@ -79,9 +94,9 @@ def build(identifier: str) -> tuple[PythonFile | None, nn.Module]:
     if not callable(make := getattr(module, factory, None)):
         raise UnknownNameError(f"function in {place}", factory, [name for name in vars(module) if name[0] != "_"])
     try:
-        network = make()
-    except Exception as error:
-        raise ModelError(f"{factory} of {place} fails: {type(error).__name__}: {error}") from error
+        network = guarded(make)
+    except (Exception, SystemExit) as error:
+        raise ModelError(f"{factory} of {place} fails: {told(error)}") from error
     if not isinstance(network, nn.Module):
         raise ModelError(f"{factory} of {place} returns a {type(network).__name__}; expected a torch.nn.Module")
     return file, network
@@ -89,12 +104,14 @@ def build(identifier: str) -> tuple[PythonFile | None, nn.Module]:
 
 def _import(name: str) -> ModuleType:
     try:
-        return importlib.import_module(name)
+        return guarded(lambda: importlib.import_module(name))
     except ImportError as error:
         raise ModelError(
             f"the module {name} cannot be imported ({error}); it must be installed or in PYTHONPATH, "
             "or name its file: python:path/to/file.py:FACTORY"
         ) from error
+    except (Exception, SystemExit) as error:
+        raise ModelError(f"the module {name} cannot be imported: {told(error)}") from error
 
 
 def carried_preprocessing(network: nn.Module) -> Preprocessing:

@@ -1,6 +1,7 @@
 """Where a model can come from: a table that needs no torch, so that it can be listed at once."""
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import PurePath
 
 from stormbench.errors import ModelError
@@ -37,7 +38,7 @@ MODEL_SOURCES = Registry(
         ),
         ModelSource(
             "checkpoint",
-            "checkpoint:PATH@ARCHITECTURE",
+            "checkpoint:PATH[#PART]@ARCHITECTURE",
             "a state dict (.pth, .safetensors) in a torchvision constructor, timm:NAME or python:FILE.py:FACTORY",
         ),
         ModelSource(
@@ -50,6 +51,7 @@ MODEL_SOURCES = Registry(
             "oat:PATH@lam=LAMBDA[,width=WIDTH]",
             "what `stormbench train oat`, `oats` or `pgd` wrote, at one trade-off: oat:run/model.safetensors@lam=0.2",
         ),
+        ModelSource("net", "net:PATH", "what `stormbench train RECIPE` wrote: net:run/model.safetensors"),
     ],
 )
 
@@ -78,5 +80,7 @@ def split_spec(spec: str) -> tuple[str, str]:
         return source, identifier
     if colon and source in MODEL_SOURCES:
         raise ModelError(f"{spec!r} names no model; write {MODEL_SOURCES[source].spelling}")
+    if colon and (near := get_close_matches(source.lower(), MODEL_SOURCES, n=1)):
+        raise ModelError(f"there is no model source {source!r}; did you mean {near[0]}:{identifier}?")
     spellings = _SPELLINGS.get(PurePath(spec).suffix, _SPELLINGS[""])
     raise ModelError(f"{spec!r} does not say where the model comes from; write {spellings.format(spec)}")

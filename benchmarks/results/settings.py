@@ -1,6 +1,6 @@
 """Records of the settings under which a result was made."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -54,6 +54,20 @@ class SuiteRecord(Record):
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] | None
 
 
+class InferenceRecord(Record):
+    """How the model computed, where it was not float32 as it is written.
+
+    Attributes:
+        precision: number format of matrix products and convolutions.
+        compiled: by ``torch.compile``.
+        channels_last: weights and images in that layout.
+    """
+
+    precision: Literal["fp32", "tf32", "bf16", "fp16"]
+    compiled: bool
+    channels_last: bool
+
+
 class OutcomesRecord(Record):
     """The file with the outcome of every image, and its digest."""
 
@@ -61,8 +75,26 @@ class OutcomesRecord(Record):
     sha256: Digest
 
 
+class DeviceRecord(Record):
+    """Where the model ran: another kind of device, or another precision, gives other logits.
+
+    Attributes:
+        kind: ``cpu``, ``cuda``, ...
+        matmul: how float32 matrices are multiplied: ``ieee`` (full precision), ``tf32`` or ``bf16``.
+        conv: how float32 images are convolved, likewise.
+    """
+
+    kind: Text
+    matmul: Text
+    conv: Text
+
+
 class Settings(Record):
-    """Everything that determines the outcome of a run: two runs with equal settings have equal counts."""
+    """Everything that determines the outcome of a run: two runs with equal settings have equal counts.
+
+    Attributes:
+        device: where the model ran; None in files from before it was kept.
+    """
 
     run: Text
     suite: SuiteRecord
@@ -71,4 +103,6 @@ class Settings(Record):
     data: DataRecord
     seed: int
     batch_size: PositiveCount
+    inference: InferenceRecord | None = None
     versions: dict[Text, Text]
+    device: DeviceRecord | None = None

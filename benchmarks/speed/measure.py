@@ -19,7 +19,7 @@ from PIL import Image
 from threadpoolctl import threadpool_limits
 
 from stormbench.cells import Pixels
-from stormbench.corruptions import CORRUPTIONS, corrupt
+from stormbench.corruptions import CORRUPTIONS, IMAGENET_C, corrupt
 from stormbench.corruptions.opencv import one_thread
 from stormbench.datasets.geometry import Geometry
 from stormbench.errors import InputError, MissingDependencyError
@@ -106,7 +106,7 @@ def imagecorruptions() -> Contender:
     def run(image: Pixels, name: str, severity: int) -> Pixels:
         return np.asarray(theirs(image, severity, name), dtype=np.uint8)
 
-    return Contender("imagecorruptions-imaug", run, frozenset(CORRUPTIONS))
+    return Contender("imagecorruptions-imaug", run, frozenset(IMAGENET_C))
 
 
 def reference_module(path: Path) -> Contender:

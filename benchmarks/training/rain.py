@@ -1,10 +1,13 @@
 """Fits RAIN's enhancer on a data set."""
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from stormbench.benchmarks.models.model import Model
+from stormbench.benchmarks.training.begun import check_begun, forget, images_record
 from stormbench.benchmarks.training.loader import loader
 from stormbench.datasets import Geometry, ImageSet, match_classes
 from stormbench.defenses.rain.defense import RAIN
@@ -13,6 +16,7 @@ from stormbench.defenses.rain.small import SmallEnhancer
 from stormbench.defenses.rain.training import Report, TrainingSettings, train_enhancer
 from stormbench.defenses.rain.weights import write_weights
 from stormbench.errors import InputError
+from stormbench.weights import digest_of
 
 
 def train_rain(
@@ -48,6 +52,7 @@ def train_rain(
         ``out``.
 
     Raises:
+        SettingsChangedError: an unfinished run has other images, another classifier or another enhancer.
         StormbenchError: see ``stormbench.errors``; finished epochs are kept.
     """
     if out.suffix != ".safetensors":
@@ -57,10 +62,22 @@ def train_rain(
     rain.enhancer = load_enhancer(*start) if start else SmallEnhancer(features, blocks)
     rain.to(device)
     state = out.with_suffix(".unfinished")
+    check_begun(state, _inputs(model, images, geometry, rain, start))
     load = loader(images, match_classes(images, model.num_classes), geometry, device)
     train_enhancer(rain, load, len(images), settings, checkpoint=state, report=report)
     write_weights(rain.enhancer, out)
     if settings.moving_batch_norm:
         write_weights(model.network, out.with_suffix(".classifier.safetensors"))
-    state.unlink()
+    forget(state)
     return out
+
+
+def _inputs(
+    model: Model, images: ImageSet, geometry: Geometry | None, rain: RAIN, start: tuple[UpsamplerName, Path] | None
+) -> dict[str, Any]:
+    enhancer = {"upsampler": start[0] if start else "small", "first weights": digest_of(rain.enhancer.state_dict())}
+    return {
+        "classifier": {"weights": model.digest, "preprocessing": asdict(model.preprocessing)},
+        "data": images_record(images, geometry),
+        "enhancer": enhancer | {"shift": rain.shift},
+    }

@@ -18,6 +18,15 @@ class Engine(StrEnum):
     dask = "dask"
 
 
+class Precision(StrEnum):
+    """In what number format a model computes."""
+
+    fp32 = "fp32"
+    tf32 = "tf32"
+    bf16 = "bf16"
+    fp16 = "fp16"
+
+
 def fraction(text: str, option: str) -> float:
     """Reads ``0.485`` or ``8/255``; a mistake is told with the option's name, here and below."""
     try:

@@ -90,6 +90,10 @@ class Journal:
         """The indices of the shards that are done."""
         return {int(path.stem.split("-")[1]) for path in self.folder.glob("shard-*.npz")}
 
+    def has(self, index: int) -> bool:
+        """Whether a shard is done."""
+        return self._path(index).exists()
+
     def record(self, shard: Shard, arrays: Arrays) -> None:
         """Marks a shard as done and keeps its arrays."""
         atomic_write(self._path(shard.index), npz(arrays), durable=True)

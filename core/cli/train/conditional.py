@@ -10,8 +10,8 @@ import typer
 from stormbench.cli import options
 
 if TYPE_CHECKING:
-    from stormbench.defenses.oat.machine import Precision
-    from stormbench.defenses.oat.training import Progress
+    from stormbench.defenses.training.distributed import Precision
+    from stormbench.defenses.training.loop import Progress
 
 PUBLISHED = "0,0.1,0.2,0.3,0.4,1"
 
@@ -238,9 +238,6 @@ class _Command:
 def tell(step: "Progress") -> None:
     """Prints a line at the end of an epoch."""
     if step.finished:
-        robust = "" if step.robust is None else f", robust {100 * step.robust:.1f} %"
-        typer.echo(
-            f"epoch {step.epoch + 1} of {step.epochs}: loss {step.loss:.4f}, "
-            f"training images clean {100 * step.clean:.1f} %{robust}",
-            err=True,
-        )
+        shares = {"clean": step.clean, "robust": step.robust, "PGD-5": step.probed}
+        told = ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items() if share is not None)
+        typer.echo(f"epoch {step.epoch + 1} of {step.epochs}: loss {step.loss:.4f}, training images {told}", err=True)

@@ -257,9 +257,9 @@ def test_memory_holds_a_batch_and_not_a_sequence(plain: Model, tmp_path: Path, m
     alive: list[int] = []
     original = scoring.SequenceTask.logits
 
-    def counted(self: scoring.SequenceTask, frames: np.ndarray, cell: tuple[str, int]) -> np.ndarray:
+    def counted(self: scoring.SequenceTask, frames: np.ndarray, cell: tuple[str, int], names: list[str]) -> np.ndarray:
         alive.append(len(frames))
-        return original(self, frames, cell)
+        return original(self, frames, cell, names)
 
     monkeypatch.setattr(scoring.SequenceTask, "logits", counted)
     evaluate(plain, "digits", FEW, out=tmp_path, limit=3, batch_size=20)
