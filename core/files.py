@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 from stormbench.errors import DataError
 
+_LONGEST_NAME = 200  # 255 bytes are common, of which endings and temporary names need some
+
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -72,6 +74,16 @@ def open_in_place(path: Path) -> io.BufferedRandom:
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is not a regular file of its own", str(path))
     return os.fdopen(descriptor, "r+b")
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether a text can be the name of a file and its companions, and is no path.
+
+    Example:
+        >>> [is_plain_name(name) for name in ("resnet50.val", "../x", "..", "a/b", "x" * 201)]
+        [True, False, False, False, False]
+    """
+    return name not in ("", ".", "..") and not set("/\\\0") & set(name) and len(os.fsencode(name)) <= _LONGEST_NAME
 
 
 @lru_cache(4096)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from stormbench.errors import InputError
+from stormbench.errors import BrokenImageError, InputError
 
 FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -16,6 +16,9 @@ FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
+
+
+_MAXIMAL_PIXELS = 2**26  # 200 MB; an image of 500 x 8, resized to 256, has 4 million
 
 
 @dataclass(frozen=True)
@@ -69,11 +72,15 @@ class Geometry:
 
         Returns:
             The pixels, ``(height, width, 3)`` uint8; never a view of the image's own memory.
+
+        Raises:
+            BrokenImageError: it is so long and thin that resizing would make more than 2**26 pixels of it.
         """
         if self.central_fraction is not None:
             width, height = (int(side * self.central_fraction) for side in image.size)
             image = _centre(image, width, height)
         if self.resize is not None and (size := _new_size(image.size, self.resize)) != image.size:
+            _refuse_enormous(image.size, size)
             image = image.resize(size, FILTERS[self.interpolation])
         if self.crop is not None:
             image = _centre(image, self.crop, self.crop)
@@ -87,6 +94,15 @@ def _new_size(size: tuple[int, int], resize: int | tuple[int, int]) -> tuple[int
     if width <= height:
         return resize, int(resize * height / width)
     return int(resize * width / height), resize
+
+
+def _refuse_enormous(size: tuple[int, int], resized: tuple[int, int]) -> None:
+    """A line of pixels, resized by its short side, would be an image of gigabytes."""
+    if resized[0] * resized[1] > _MAXIMAL_PIXELS:
+        raise BrokenImageError(
+            f"an image of {size[0]} x {size[1]} pixels would have {resized[0]} x {resized[1]} when resized, more than "
+            f"{_MAXIMAL_PIXELS} in all"
+        )
 
 
 def _centre(image: Image.Image, width: int, height: int) -> Image.Image:

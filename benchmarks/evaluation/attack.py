@@ -5,13 +5,16 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from stormbench.benchmarks.evaluation.attack_task import AttackTask
 from stormbench.benchmarks.evaluation.evaluate import score
 from stormbench.benchmarks.evaluation.inputs import open_inputs, threads_restored
+from stormbench.benchmarks.evaluation.options import refuse_path
 from stormbench.benchmarks.evaluation.settings import run_name
 from stormbench.benchmarks.models.loading import load_model
 from stormbench.benchmarks.models.model import Model
@@ -84,6 +87,7 @@ def attack(
     Raises:
         StormbenchError: see ``stormbench.errors``; whatever was finished is kept.
     """
+    refuse_path(name)
     ball, chosen = Ball(norm, eps), BUDGETS[budget] if isinstance(budget, str) else budget
     bare = replace(corruption_suite(suite), corruptions=())
     inputs = open_inputs(model, data, defense, limit=limit, device=device, workers=workers, skip_broken=skip_broken)
@@ -94,21 +98,23 @@ def attack(
     folder = path.with_suffix(".unfinished")
     weights = {key: source.digest for key, source in sorted(others.items())}
     settings = {"norm": norm, "eps": eps, "budget": chosen.name, "effort": _effort(chosen), "sources": weights}
-    clean_path, clean = score(
-        model,
-        images,
-        bare,
-        out=folder,
-        name=path.stem,
-        defense=defense,
-        seed=seed,
-        batch_size=batch_size,
-        device=device,
-        skip_broken=skip_broken,
-    )
-    if path.exists():
+    is_there = path.exists()
+    with TemporaryDirectory() if is_there else nullcontext(folder) as place:  # to compare leaves nothing behind
+        clean_path, clean = score(
+            model,
+            images,
+            bare,
+            out=place,
+            name=path.stem,
+            defense=defense,
+            seed=seed,
+            batch_size=batch_size,
+            device=device,
+            skip_broken=skip_broken,
+        )
+    if is_there:
         found = _finished(path, clean, settings)
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)  # killed when all was done but this
         return path, found
     task = AttackTask(
         model=model,

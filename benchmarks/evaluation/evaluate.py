@@ -12,10 +12,11 @@ from stormbench.benchmarks.evaluation.settings import settings_of, suite_record
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.results.run import ImageRun, Run, SequenceRun
 from stormbench.benchmarks.results.settings import Settings
+from stormbench.benchmarks.suites.fit import refuse_misfit
 from stormbench.benchmarks.suites.registry import SUITES, Suite
 from stormbench.benchmarks.suites.sequences import SequenceSuite
 from stormbench.cells import Cell
-from stormbench.datasets import ImageSet
+from stormbench.datasets import ImageSet, open_images
 from stormbench.execution.journal import Journal, refuse_changes
 from stormbench.execution.runner import run_shards
 
@@ -48,6 +49,8 @@ def evaluate(
     options = (options or RunOptions()).altered(**changes)
     suite = SUITES[suite] if isinstance(suite, str) else suite
     options.inference.check(options.device)
+    data = open_images(data) if isinstance(data, str | Path) else data
+    refuse_misfit(data, suite)
     inputs = open_inputs(
         model,
         data,
@@ -113,6 +116,7 @@ def load_or_run(
                 journal.remove()
         return found
     with journal.open():
-        made = run(journal)
+        # Another process may have finished it before we had the lock.
+        made = Run.open(path) if path.exists() else run(journal)
         journal.remove()
     return made

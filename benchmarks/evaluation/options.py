@@ -8,6 +8,7 @@ from stormbench.benchmarks.models.inference import FLOAT32, Inference
 from stormbench.errors import InputError
 from stormbench.execution.parallel import Workers
 from stormbench.execution.runner import Progress
+from stormbench.files import is_plain_name
 
 
 class Options(TypedDict, total=False):
@@ -25,6 +26,16 @@ class Options(TypedDict, total=False):
     skip_broken: bool
     released: str | Path | None
     progress: Progress | None
+
+
+def refuse_path(name: str | None) -> None:
+    """Refuses names of runs that would lead out of the folder for results.
+
+    Raises:
+        InputError: the name is a path, or too long.
+    """
+    if name is not None and not is_plain_name(name):
+        raise InputError(f"the name of a run names its files: no path, at most 200 bytes, not {name!r}")
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,8 @@ class RunOptions:
             value: Any = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
                 raise InputError(f"{name} is a whole number of at least {least}, not {value!r}")
+
+        refuse_path(self.name)
 
     def altered(self, **changes: Unpack[Options]) -> "RunOptions":
         """The same options but for some.

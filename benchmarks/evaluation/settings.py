@@ -1,8 +1,10 @@
 """Builds the settings that a run is recorded and continued under."""
 
+import os
 import platform
 import re
 from dataclasses import asdict
+from hashlib import blake2b
 from pathlib import Path
 
 from torch import nn
@@ -23,8 +25,10 @@ from stormbench.benchmarks.suites.registry import Suite
 from stormbench.datasets.on_disk.manifest import Manifest
 from stormbench.defenses import defend, draws_per_decision, own_weights_digest
 from stormbench.errors import DataError
+from stormbench.files import is_plain_name
 from stormbench.versions import version_of
 
+_KEPT_BYTES = 160
 _VERSIONS_OF = (
     *("stormbench", "numpy", "scipy", "numba", "llvmlite", "opencv-python", "Pillow"),
     *("torch", "torchvision"),
@@ -128,4 +132,8 @@ def run_name(source: str, suite: str, data: str, *more: str | None) -> str:
     checkpoint = re.sub(r"\.[^.#]+(?=#|$)", "", Path(source.split("@")[0]).name)  # net.pth#ema: net#ema
     model = checkpoint if source.startswith("checkpoint:") else source.partition(":")[2] or source
     parts = [model, suite, data, *filter(None, more)]
-    return ".".join(re.sub(r"[^\w=,-]+", "-", part).strip("-") for part in parts)
+    name = ".".join(re.sub(r"[^\w=,-]+", "-", part).strip("-") for part in parts)
+    if is_plain_name(name):
+        return name
+    digest = blake2b(os.fsencode(name), digest_size=8).hexdigest()  # still tells apart what is cut off
+    return f"{os.fsencode(name)[:_KEPT_BYTES].decode(errors='ignore')}-{digest}"

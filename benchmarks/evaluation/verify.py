@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stormbench.benchmarks.evaluation.inputs import threads_restored
 from stormbench.benchmarks.evaluation.recompute import Recomputation, recomputation
 from stormbench.benchmarks.evaluation.sampled.recompute import check_stop, recomputed_sample, same_images
 from stormbench.benchmarks.models.loading import load_model
@@ -70,11 +71,12 @@ def verify(
     seed = secrets.randbits(31) if seed is None else seed
     units = _sample(stored, sample, seed)
     recomputed, equal, total = 0, 0, sum(len(shard) * stored.frames[cell] for shard, cell in units)
-    for shard, cell in units:
-        agrees = stored.agrees(shard, cell)
-        recomputed, equal = recomputed + agrees.size, equal + int(agrees.sum())
-        if progress:
-            progress(recomputed, total)
+    with threads_restored():
+        for shard, cell in units:
+            agrees = stored.agrees(shard, cell)
+            recomputed, equal = recomputed + agrees.size, equal + int(agrees.sum())
+            if progress:
+                progress(recomputed, total)
     return Verification(
         result=file_digest(path),
         recomputed=recomputed,

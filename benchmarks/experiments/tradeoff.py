@@ -11,6 +11,8 @@ from stormbench.benchmarks.models.loading import load_model
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.results.tradeoffs import Tradeoff, write_tradeoff
 from stormbench.defenses.oat.card import read_card
+from stormbench.errors import InputError
+from stormbench.files import is_plain_name
 
 
 def tradeoff(
@@ -46,6 +48,8 @@ def tradeoff(
     """
     checkpoint, out = Path(checkpoint), Path(out)
     card, title = read_card(checkpoint), name or checkpoint.resolve().parent.name
+    if not is_plain_name(title):
+        raise InputError(f"the name of a curve names its files: no path, at most 200 bytes, not {title!r}")
     grid = {
         width: {lam: _load(plan, identifier_at(checkpoint, lam, width)) for lam in lambdas or card.network.lambdas}
         for width in widths or card.network.widths

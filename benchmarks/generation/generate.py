@@ -1,11 +1,12 @@
 """Writes a set of corrupted images or of sequences: every image of a data set, in every cell of a suite."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from stormbench.benchmarks.generation.builder import SetBuilder
+from stormbench.benchmarks.suites.fit import refuse_misfit
 from stormbench.benchmarks.suites.registry import SUITES, Suite
 from stormbench.cells import Cell
 from stormbench.corruptions import CORRUPTIONS
@@ -14,7 +15,7 @@ from stormbench.datasets import ImageSet, open_images
 from stormbench.datasets.inspection import Inspection, decodable_images, inspect_images
 from stormbench.datasets.on_disk.checking import check
 from stormbench.datasets.on_disk.layouts import FOLDERS
-from stormbench.datasets.on_disk.manifest import LISTS, Layout, Manifest, file_digest, list_path, read_manifest
+from stormbench.datasets.on_disk.manifest import FILE, LISTS, Layout, Manifest, file_digest, list_path, read_manifest
 from stormbench.datasets.on_disk.provenance import Provenance, read_provenance, signature, spelling
 from stormbench.datasets.readers.folder import FolderImages
 from stormbench.errors import DataError, InputError
@@ -81,8 +82,13 @@ def generate(
     root = Path(out)
     _refuse_own_source(images, root)
     layout = _layout(format, suite)
+    stored = () if layout in ("folders", "png", "films") else images.keys
+    _refuse_names((images.name, *images.classes, *stored))
+    if not (root / FILE).exists():  # what is there was made of such images
+        refuse_misfit(images, suite)
     _refuse_links(root, layout, suite.cells)
     about = _look(source, images, root, workers)
+    _refuse_names([images.keys[index] for index in about.broken])
     found = Inspection(about.fingerprint, about.broken)
     sound = decodable_images(images, found, skip_broken=skip_broken)
     wanted = _manifest(suite, sound, layout, seed=seed, about=about, images=images)
@@ -132,6 +138,15 @@ def _manifest(
 def _refuse_own_source(images: ImageSet, root: Path) -> None:
     if isinstance(images, FolderImages) and root.resolve().is_relative_to(images.root.resolve()):
         raise DataError(f"{root} is in the source {images.root}, whose classes would then be others; write elsewhere")
+
+
+def _refuse_names(names: Iterable[str]) -> None:
+    """A manifest is UTF-8 and names the classes, the images in arrays and tars, and those that are skipped."""
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise DataError(f"{name!r} is not UTF-8, as names in a manifest are; rename it") from None
 
 
 def _refuse_links(root: Path, layout: Layout, cells: Sequence[Cell]) -> None:

@@ -78,21 +78,40 @@ class Entry:
     notes: tuple[str, ...] = ()
 
 
-def read_entries(folder: Path, baselines: Mapping[str, Baseline] | None = None) -> list[Entry]:
+def read_entries(
+    folder: Path, baselines: Mapping[str, Baseline] | None = None, broken: list[str] | None = None
+) -> list[Entry]:
     """Reads all results in a folder and its sub-folders, checks them against their outcomes, and computes all figures.
 
     Args:
         folder: where the results are.
         baselines: what to normalise by, by the name of the suite; by default the baseline that the suite has.
+        broken: takes what is wrong with results that are broken, which are then left out.
 
     Raises:
-        ResultError: there is no result, or one of them is broken.
+        ResultError: there is no result, all are broken, or one of them is and ``broken`` is None.
     """
+    if folder.is_file():
+        raise ResultError(f"{folder} is a file; the folder that it lies in is wanted: {folder.parent}")
     paths = result_files(folder)
     if not paths:
         raise ResultError(f"there is no result (*.json) in {folder}; `stormbench score ... -o {folder}` makes one")
     with threadpool_limits(1):  # threads that wait for each other at every small product cost more than they bring
-        return [read_entry(path, baselines or {}) for path in paths]
+        read = [_read_or_name(path, baselines or {}, broken) for path in paths]
+    entries = [entry for entry in read if entry is not None]
+    if not entries:
+        raise ResultError(f"none of the {len(paths)} results in {folder} can be used: {'; '.join(broken or ())}")
+    return entries
+
+
+def _read_or_name(path: Path, baselines: Mapping[str, Baseline], broken: list[str] | None) -> Entry | None:
+    try:
+        return read_entry(path, baselines)
+    except ResultError as error:
+        if broken is None:
+            raise
+        broken.append(str(error))
+        return None
 
 
 def find_baselines(names: Sequence[str]) -> dict[str, Baseline]:

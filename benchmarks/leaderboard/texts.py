@@ -23,6 +23,7 @@ _FACTS: dict[str, Callable[[Row], str]] = {
 }
 # A spreadsheet takes a cell that begins so for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_INNER_FORMULA = re.compile(r"([;,|\t\n\r]\s*\"*)([=+\-@])")
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~&])")
 _LATEX = dict.fromkeys("&%$#_{}", "") | {
     "\\": r"\textbackslash{}",
@@ -92,8 +93,10 @@ def _three(figure: Figure | None) -> list[str]:
 
 
 def _harmless(cell: str) -> str:
-    is_number = re.fullmatch(r"-?[0-9.]+", cell)
-    return f"'{cell}" if cell.startswith(_FORMULA) and not is_number else cell
+    """A cell that no spreadsheet takes for a formula, whichever sign it takes for the end of a cell."""
+    if re.fullmatch(r"-?[0-9.]+", cell):
+        return cell
+    return _INNER_FORMULA.sub(r"\1'\2", f"'{cell}" if cell.startswith(_FORMULA) else cell)
 
 
 def curves_as_csv(curves: Sequence[Curve]) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from stormbench.benchmarks.results.plain_text import shown
 from stormbench.errors import ResultError
+from stormbench.files import read_regular
 
 # The outcomes of 75 cells on a million images take 0.5 GB before compression.
 MAXIMAL_BYTES = 2**31
@@ -38,7 +39,7 @@ def sealed_content(beside: Path, path: Path, digest: str) -> bytes:
         ResultError: it is missing, or is not the file that the result names.
     """
     try:
-        content = beside.read_bytes()
+        content = read_regular(beside, MAXIMAL_BYTES)
     except (OSError, ValueError) as error:
         raise ResultError(f"cannot read the outcomes {beside} of {path}: {error}") from None
     if hashlib.sha256(content).hexdigest() != digest:

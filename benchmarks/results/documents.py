@@ -1,5 +1,6 @@
 """Result files as JSON documents: bounded, sealed, checked, and brought to the present schema."""
 
+import errno
 import hashlib
 import json
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from pydantic_core import from_json
 from stormbench.benchmarks.results.plain_text import shown
 from stormbench.benchmarks.results.records import Record
 from stormbench.errors import ResultError
-from stormbench.files import atomic_write
+from stormbench.files import atomic_write, read_regular
 
 SCHEMA_VERSION = 3
 # 75 cells take about 8 kB, and 50,000 skipped file names 3 MB.
@@ -80,11 +81,10 @@ def read_document(path: Path, what: str = "a result", longest: int = MAXIMAL_BYT
         ResultError: there is no such file, it is too large, or it holds no JSON object.
     """
     try:
-        if path.stat().st_size > longest:
-            raise ResultError(f"{path} has more than {longest} bytes: not {what}")
-        document = from_json(path.read_bytes(), allow_inf_nan=False)
+        document = from_json(read_regular(path, longest), allow_inf_nan=False)
     except OSError as error:
-        raise ResultError(f"cannot read {path}: {error.strerror}") from None
+        too_large = f" bytes: not {what}" if error.errno == errno.EFBIG else ""
+        raise ResultError(f"cannot read {path}: {error.strerror}{too_large}") from None
     except ValueError as error:
         raise ResultError(f"{path} is not {what}: {shown(str(error))}") from None
     if not isinstance(document, dict):

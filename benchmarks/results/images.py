@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from stormbench.benchmarks.results.arrays import arrays_from, sealed_content
 from stormbench.benchmarks.results.attacks import AdversarialRecord, recounted
 from stormbench.benchmarks.results.documents import SCHEMA_VERSION, kind_of, migrated, read_record, write_sealed
-from stormbench.benchmarks.results.records import Count, Digest, PositiveCount, Record, Text
+from stormbench.benchmarks.results.records import Count, Digest, Moment, PositiveCount, Record, Text
 from stormbench.benchmarks.results.settings import OutcomesRecord, Settings
 from stormbench.defenses.robustness.outcomes import AttackOutcomes, attack_arrays
 from stormbench.errors import ResultError
@@ -90,7 +90,7 @@ class Result(Settings):
     """
 
     schema_version: Literal[3] = 3
-    created: datetime
+    created: Moment
     outcomes: OutcomesRecord
     cells: Annotated[list[CellCounts], Field(min_length=1)]
     adversarial: AdversarialRecord | None = None

@@ -1,8 +1,9 @@
 """What every record in a file shares: how strictly it is read, and the types of its fields."""
 
+from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Text = Annotated[str, Field(max_length=4096)]
 
@@ -14,6 +15,16 @@ Count = Annotated[int, Field(ge=0, le=2**31)]
 
 
 PositiveCount = Annotated[int, Field(ge=1, le=2**31)]
+
+
+def _sensible(moment: datetime) -> datetime:
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise ValueError(f"a year from {_FIRST_YEAR} to {_LAST_YEAR} is expected")
+    return moment
+
+
+_FIRST_YEAR, _LAST_YEAR = 2000, 9000
+Moment = Annotated[datetime, AfterValidator(_sensible)]
 
 
 class Record(BaseModel):

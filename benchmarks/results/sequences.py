@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 
 from stormbench.benchmarks.results.arrays import arrays_from, sealed_content
 from stormbench.benchmarks.results.documents import read_record, write_sealed
-from stormbench.benchmarks.results.records import Count, Digest, PositiveCount, Record, Text
+from stormbench.benchmarks.results.records import Count, Digest, Moment, PositiveCount, Record, Text
 from stormbench.benchmarks.results.settings import OutcomesRecord, Settings
 from stormbench.cells import Cell
 from stormbench.corruptions.perturbations import PERTURBATIONS
@@ -72,7 +72,7 @@ class SequenceResult(Settings):
 
     kind: Literal["sequences"] = "sequences"
     schema_version: Literal[1] = 1
-    created: datetime
+    created: Moment
     outcomes: OutcomesRecord
     cells: Annotated[list[SequenceCell], Field(min_length=1)]
     seal: Digest | None = None

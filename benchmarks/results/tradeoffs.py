@@ -1,13 +1,12 @@
 """What a trade-off run leaves: one JSON file of counts that points to the ordinary result files it was made from."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from stormbench.benchmarks.results.documents import read_record, write_record
-from stormbench.benchmarks.results.records import Count, Digest, PositiveCount, Record, Text
+from stormbench.benchmarks.results.records import Count, Digest, Moment, PositiveCount, Record, Text
 from stormbench.metrics.intervals import Interval, wilson
 
 KIND = "tradeoff"
@@ -118,7 +117,7 @@ class Tradeoff(Record):
 
     kind: Literal["tradeoff"] = "tradeoff"
     schema_version: Literal[1] = 1
-    created: datetime
+    created: Moment
     name: Text
     checkpoint: Text
     weights: Digest

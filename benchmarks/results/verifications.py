@@ -1,11 +1,10 @@
 """What a verification leaves beside a result: how many predictions were recomputed, and how many came out the same."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 from stormbench.benchmarks.results.documents import read_record, write_record
-from stormbench.benchmarks.results.records import Count, Digest, PositiveCount, Record, Text
+from stormbench.benchmarks.results.records import Count, Digest, Moment, PositiveCount, Record, Text
 from stormbench.files import file_digest
 
 SUFFIX = ".verified"
@@ -32,7 +31,7 @@ class Verification(Record):
     recomputed: PositiveCount
     equal: Count
     seed: Count
-    created: datetime
+    created: Moment
     versions: dict[Text, Text]
 
     @property

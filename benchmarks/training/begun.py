@@ -20,7 +20,7 @@ def images_record(images: ImageSet, geometry: Geometry | None) -> dict[str, Any]
         "images": len(images),
         "fingerprint": inspect_images(images, workers=0).fingerprint,
         "classes": list(images.classes),
-        "geometry": asdict(geometry) if geometry else None,
+        "geometry": json.loads(json.dumps(asdict(geometry))) if geometry else None,  # as a card has it
     }
     read_back: dict[str, Any] = json.loads(json.dumps(record))  # as a file gives it: lists, no tuples
     return read_back

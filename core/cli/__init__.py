@@ -4,10 +4,12 @@ import errno
 import logging
 import signal
 import sys
-from typing import NoReturn
+from io import TextIOWrapper
+from typing import Annotated, NoReturn
 
 import typer
 
+from stormbench._version import __version__
 from stormbench.cli import (
     attack,
     baseline,
@@ -34,6 +36,35 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"stormbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also notes for debugging.")] = False,
+) -> None:
+    """The robustness benchmark suite for image classifiers."""
+    if quiet and verbose:
+        raise typer.BadParameter("--quiet and --verbose exclude each other", param_hint="--quiet")
+    level = logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
+    logging.getLogger("stormbench").setLevel(level)
+    _begun.append(context.invoked_subcommand or "")
+
+
+# The commands that continue where they were stopped; the last one that was begun.
+_CONTINUES = {"score", "attack", "tradeoff", "generate", "train"}
+_KEPT = "; what was finished is kept, the same command again continues"
+_begun = [""]
+
 app.command()(demo.demo)
 app.command(name="list")(listing.show)
 app.command()(score.score)
@@ -55,7 +86,11 @@ def main() -> None:
 
     Exit codes: 0; 1 for our own errors and a disk's (one line, no traceback); 2 for usage; 130 when interrupted.
     """
-    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.getLogger("stormbench").setLevel(logging.INFO)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal that knows fewer letters shows the others spelt out
+            stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # unwinds, so that workers are ended too
     try:
         app(standalone_mode=True)
@@ -65,11 +100,15 @@ def main() -> None:
         if error.strerror is None or error.errno == errno.EPIPE:
             raise
         named = f"{error.filename}: " if error.filename is not None else ""
-        _fail(f"{named}{error.strerror}; what was finished is kept, the same command again continues")
+        _fail(f"{named}{error.strerror}{_continues()}")
     except SystemExit as end:
         if end.code in (130, 143):
-            typer.echo("stormbench: interrupted; what was finished is kept, the same command again continues", err=True)
+            typer.echo(f"stormbench: interrupted{_continues()}", err=True)
         raise
+
+
+def _continues() -> str:
+    return _KEPT if _begun[-1] in _CONTINUES else ""
 
 
 def _fail(message: str) -> NoReturn:

@@ -50,6 +50,8 @@ def attack(
     resize: options.Resize = None,
     crop: options.Crop = None,
     interpolation: options.Interpolation = None,
+    model_size: options.ModelSize = None,
+    model_interpolation: options.ModelInterpolation = None,
 ) -> None:
     """Attacks MODEL with all that the budget allows, and says what is left; a second try continues."""
     from stormbench.benchmarks.evaluation.attack import attack as run
@@ -60,7 +62,12 @@ def attack(
 
     geometry: dict[str, Any] = {"resize": resize, "crop": crop, "interpolation": interpolation}
     loaded = load_model(
-        model, mean=options.three_fractions(mean, "--mean"), std=options.three_fractions(std, "--std"), **geometry
+        model,
+        mean=options.three_fractions(mean, "--mean"),
+        std=options.three_fractions(std, "--std"),
+        resize=model_size,
+        crop=model_size,
+        interpolation=model_interpolation,
     )
     how: dict[str, Any] = {
         "out": out,

@@ -19,7 +19,9 @@ class _ShowByDefault(TyperGroup):
         return super().parse_args(ctx, args if named else ["show", *args])
 
 
-app = typer.Typer(cls=_ShowByDefault, help="All results of a folder, the best first: `leaderboard RESULTS [-o SITE]`.")
+app = typer.Typer(
+    cls=_ShowByDefault, help="All results of a folder, the best first: `leaderboard RESULTS \\[-o SITE]`."
+)
 
 
 @app.command()
@@ -35,15 +37,19 @@ def show(
     from stormbench.benchmarks.leaderboard import build_boards, find_baselines, read_curves, read_entries, write_site
     from stormbench.cli.tables.boards import print_boards
     from stormbench.cli.tables.tradeoffs import print_tradeoff
+    from stormbench.errors import ResultError
 
-    boards = build_boards(read_entries(results, find_baselines(baseline or [])), published=published)
+    broken: list[str] = []
+    boards = build_boards(read_entries(results, find_baselines(baseline or []), broken), published=published)
     curves = read_curves(results)
     if out is not None:
         typer.echo(write_site(boards, out, curves))
-        return
-    print_boards(boards)
-    for curve in curves:
-        print_tradeoff(curve.tradeoff, curve.path)
+    else:
+        print_boards(boards)
+        for curve in curves:
+            print_tradeoff(curve.tradeoff, curve.path)
+    if broken:
+        raise ResultError(f"{len(broken)} broken results were left out: {'; '.join(broken)}")
 
 
 @app.command()

@@ -88,6 +88,20 @@ def workers(engine: Engine, scheduler: str | None, processes: int) -> Any:
     return processes if scheduler is None else Dask(scheduler)
 
 
+def refuse_overwriting(target: Path, source: Path, force: bool) -> None:
+    """No command writes over what it reads, nor over a file that is there already unless it is told to.
+
+    Raises:
+        InputError: it would.
+    """
+    from stormbench.errors import InputError
+
+    if target.exists() and target.samefile(source):
+        raise InputError(f"{target} is what is read; write to another file")
+    if target.exists() and not force:
+        raise InputError(f"{target} is there already; choose another name, or pass --force to write over it")
+
+
 def printable(text: str) -> str:
     """Text that any terminal takes: bytes of file names that are no UTF-8 are spelt out."""
     return text.encode(errors="backslashreplace").decode()
@@ -100,9 +114,13 @@ Defense = Annotated[str | None, typer.Option(help="Defense in front of the model
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")]
 Mean = Annotated[str | None, typer.Option(help="Normalisation: 123/255,117/255,104/255")]
 Std = Annotated[str | None, typer.Option(help="Normalisation, likewise.")]
-Resize = Annotated[int | None, typer.Option(min=1, help="Short side, instead of the suite's.")]
+Resize = Annotated[int | None, typer.Option(min=1, help="Short side of the images, instead of the suite's.")]
 Crop = Annotated[int | None, typer.Option(min=16, help="Side of the centre crop, instead of the suite's.")]
 Interpolation = Annotated[str | None, typer.Option(help="nearest, bilinear, bicubic, ...")]
+ModelSize = Annotated[
+    int | None, typer.Option(min=1, help="Side of the square that the model takes, instead of its own.")
+]
+ModelInterpolation = Annotated[str | None, typer.Option(help="How images are resized for the model, likewise.")]
 Corruptions = Annotated[
     str | None,
     typer.Option(
@@ -116,6 +134,7 @@ Scheduler = Annotated[str | None, typer.Option(help="Address of the Dask schedul
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N images.")]
 SkipBroken = Annotated[bool, typer.Option("--skip-broken", help="Leave out images that cannot be decoded.")]
+Force = Annotated[bool, typer.Option("--force", help="Write over a file that is there already.")]
 Suite = Annotated[str, typer.Option(help="What to run; `stormbench list suites` shows them.")]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for results.")]
 

@@ -1,5 +1,6 @@
 """Progress of long work: a bar with rate and time left on a terminal, plain lines elsewhere."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +29,9 @@ def progress(what: str, unit: str = "images") -> Iterator[Callable[[int, int], N
         what: what is going on, in a word or two.
         unit: what is counted.
     """
+    if not logging.getLogger("stormbench").isEnabledFor(logging.INFO):  # --quiet
+        yield lambda *_: None
+        return
     console = Console(stderr=True)
     if not console.is_terminal:
         lines = _Lines(console, what, unit)

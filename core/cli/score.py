@@ -41,6 +41,8 @@ def score(
     resize: options.Resize = None,
     crop: options.Crop = None,
     interpolation: options.Interpolation = None,
+    model_size: options.ModelSize = None,
+    model_interpolation: options.ModelInterpolation = None,
 ) -> None:
     """Scores MODEL and prints its table; a second try continues an interrupted one."""
     from stormbench.benchmarks.analysis.baselines import find_baseline, suite_baseline
@@ -61,7 +63,12 @@ def score(
     )
     normaliser = find_baseline(baseline, suite) if baseline else suite_baseline(suite)
     loaded = load_model(
-        model, mean=options.three_fractions(mean, "--mean"), std=options.three_fractions(std, "--std"), **geometry
+        model,
+        mean=options.three_fractions(mean, "--mean"),
+        std=options.three_fractions(std, "--std"),
+        resize=model_size,
+        crop=model_size,
+        interpolation=model_interpolation,
     )
     sure = precision is not None or budget is not None
     with progress("scoring", "passes" if sure else "images") as report:

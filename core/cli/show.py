@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from stormbench.cli import options
+
 
 def show(
     photo: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Any image that Pillow reads.")],
@@ -19,6 +21,7 @@ def show(
     ] = None,
     perturbation: Annotated[str | None, typer.Option(help="Instead: this sequence, as .gif, .mp4 or a strip.")] = None,
     level: Annotated[int, typer.Option(help="Of a noise sequence: 1, 2 or 3.")] = 1,
+    force: options.Force = False,
 ) -> None:
     """Draws the corruptions of a suite at every severity on one sheet, or shows one perturbation sequence."""
     from PIL import Image
@@ -30,6 +33,7 @@ def show(
 
     if not output.parent.is_dir():
         raise InputError(f"there is no folder {output.parent}; make it first")
+    options.refuse_overwriting(output, photo, force)
     if perturbation is not None:
         frames = _save_sequence(photo, output, perturbation, scale, level, seed)
         typer.echo(f"wrote {output}: {perturbation} in {frames} frames, on {photo.name}")

@@ -29,6 +29,8 @@ def verify(
     workers: options.Workers = options.DEFAULT_WORKERS,
 ) -> None:
     """Holds a generated set against its manifest, or recomputes a random sample of a result's predictions."""
+    if not path.exists():
+        raise typer.BadParameter(f"there is no set and no result at {path}", param_hint="PATH")
     if path.is_dir():
         _verify_set(path, 1.0 if sample is None else sample, seed, repair, source, workers)
         return

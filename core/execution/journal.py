@@ -1,6 +1,7 @@
 """Records which shards of a run are finished, and under which settings."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -67,7 +68,7 @@ class Journal:
 
     def _refuse_links(self) -> None:
         lock = self.folder / "lock"
-        if self.folder.is_symlink() or lock.is_symlink() or (lock.exists() and lock.stat().st_nlink > 1):
+        if self.folder.is_symlink() or lock.is_symlink() or (lock.is_file() and os.lstat(lock).st_nlink > 1):
             raise ResultError(f"{self.folder} or its lock is a link to somewhere else; remove it")
 
     def covers(self, cells: Sequence[tuple[str, int]]) -> bool:

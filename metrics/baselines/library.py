@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from stormbench.errors import InputError, UnknownNameError
-from stormbench.files import atomic_write
+from stormbench.files import atomic_write, read_regular
 from stormbench.registry import Registry
 
 _SHIPPED = ("alexnet",)
@@ -70,6 +70,9 @@ class PublishedRow(_Sourced):
     corruption_errors: tuple[float, ...] = ()
 
 
+_MAXIMAL_BYTES = 2**24
+
+
 def load_baseline(name_or_path: str | Path) -> Baseline:
     """Loads a baseline that ships (``BASELINES``), or a file of the same form.
 
@@ -87,18 +90,18 @@ def load_baseline(name_or_path: str | Path) -> Baseline:
     path = Path(name_or_path)
     if str(path) in BASELINES:
         return BASELINES[str(path)]
-    if not path.is_file():
+    if not path.exists():
         raise UnknownNameError("baseline (nor a file)", str(name_or_path), BASELINES)
     try:
         if path.suffix == ".toml":
-            return Baseline.model_validate(tomllib.loads(path.read_text()))
-        return Baseline.model_validate_json(path.read_bytes())
+            return Baseline.model_validate(tomllib.loads(read_regular(path, _MAXIMAL_BYTES).decode()))
+        return Baseline.model_validate_json(read_regular(path, _MAXIMAL_BYTES))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise InputError(f"{path} is not a baseline: {where}: {first['msg']}") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"cannot read the baseline {path}: {error}") from None
+        raise InputError(f"cannot read the baseline {path}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def write_baseline(baseline: Baseline, path: Path) -> None:

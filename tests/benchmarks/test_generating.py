@@ -203,7 +203,7 @@ def test_an_interrupted_run_continues(tmp_path: Path, monkeypatch: pytest.Monkey
 
 KILLED = """
 import sys
-from stormbench.benchmarks.generating import generate
+from stormbench.benchmarks.generation.generate import generate
 
 if __name__ == "__main__":
     out, suite, limit = sys.argv[1:]

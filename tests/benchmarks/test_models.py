@@ -286,7 +286,7 @@ def test_installed_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         ("make = 3", "no function in .*mine.py named 'make'"),
         ("import nothing_of_that_name", "mine.py cannot be imported: ModuleNotFoundError"),
         ("def make():\n    return nn.Conv2d(3, 5, 3)", r"gives \(2, 5, 30, 30\) for 2 images; expected logits"),
-        ("def make():\n    return nn.Linear(5, 5)", "fails on a batch of 224x224 images: .*--crop"),
+        ("def make():\n    return nn.Linear(5, 5)", "fails on a batch of 224x224 images: .*--model-size"),
         (
             "class N(nn.Module):\n    def forward(self, x):\n        return x.mean((2, 3)) * float('nan')\n\nmake = N",
             "gives NaN or infinite logits",

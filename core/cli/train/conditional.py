@@ -59,8 +59,8 @@ Steps = Annotated[int, typer.Option(min=1, help="Of PGD.")]
 ZeroShare = Annotated[float | None, typer.Option(help="Share of a batch with lambda 0; by default as all others.")]
 NoAugmentation = Annotated[bool, typer.Option("--no-augmentation", help="Neither crops nor mirrors the images.")]
 Side = Annotated[int | None, typer.Option(min=16, help="Resize the short side and crop the centre to this.")]
-Devices = Annotated[int, typer.Option(min=1, help="How many, each with a process; needs stormbench[lightning].")]
-PrecisionOption = Annotated[PrecisionName, typer.Option(help="Mixed ones need stormbench[lightning].")]
+Devices = Annotated[int, typer.Option(min=1, help="How many, each with a process; needs stormbench\\[lightning].")]
+PrecisionOption = Annotated[PrecisionName, typer.Option(help="Mixed ones need stormbench\\[lightning].")]
 
 
 def oat(
