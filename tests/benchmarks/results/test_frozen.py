@@ -72,12 +72,12 @@ def test_the_same_runs_give_the_same_counts(tmp_path: Path) -> None:
         PLAIN, "digits", cifar.narrowed(["gaussian_noise", "fog", "contrast"], None), out=tmp_path, limit=24
     )
     random = evaluate(
-        PLAIN, "digits", cifar.narrowed(["fog"], [1, 5]), out=tmp_path, limit=16, defense="resize-pad", name="random"
+        PLAIN, "digits", cifar.narrowed(["fog"], [1, 5]), out=tmp_path, limit=16, defense="rain", name="random"
     )
     sequences = evaluate(
         PLAIN, "digits", SUITES["cifar10-p"].narrowed(["gaussian_noise", "tilt"], [1]), out=tmp_path, limit=6
     )
-    for run, name in ((images, "images"), (random, "random-defense"), (sequences, "sequences")):
+    for run, name in ((images, "images"), (random, "random-defense-rain"), (sequences, "sequences")):
         assert run.result.cells == Run.open(FROZEN / f"{name}.json").result.cells
 
 
