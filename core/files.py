@@ -1,16 +1,92 @@
-"""Files are written whole or not at all."""
+"""Files are read only where they are regular and not too large, and written whole or not at all."""
 
+import errno
+import fcntl
 import hashlib
 import io
 import os
+import secrets
+import stat
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+
+from stormbench.errors import DataError
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def read_regular(path: Path, at_most: int) -> bytes:
+    """Reads a regular file of bounded size; a pipe, a device or a file of terabytes neither hangs nor fills memory.
+
+    Args:
+        path: the file; links are followed.
+        at_most: its largest size, in bytes.
+
+    Raises:
+        OSError: there is no such file, it is no regular file, or it is larger; ``strerror`` says which.
+    """
+    with open_regular(path, at_most) as file:
+        return file.read(at_most)
+
+
+def open_regular(path: Path, at_most: int) -> io.BufferedReader:
+    """Opens a regular file of bounded size for reading.
+
+    Args:
+        path: the file; links are followed.
+        at_most: its largest size, in bytes.
+
+    Raises:
+        OSError: as for ``read_regular``.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe without a writer would block
+    try:
+        about = os.fstat(descriptor)
+        if not stat.S_ISREG(about.st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        if about.st_size > at_most:
+            raise OSError(errno.EFBIG, f"it has {about.st_size} bytes, more than {at_most}", str(path))
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def open_in_place(path: Path) -> io.BufferedRandom:
+    """Opens a regular file that is there for writing in place, and no file that has another name elsewhere.
+
+    Raises:
+        OSError: there is no such file, or it is a link or a hard link of another.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    about = os.fstat(descriptor)
+    if not stat.S_ISREG(about.st_mode) or about.st_nlink != 1:
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is not a regular file of its own", str(path))
+    return os.fdopen(descriptor, "r+b")
+
+
+@lru_cache(4096)
+def refuse_outside(root: Path, folder: Path) -> None:
+    """Refuses to write through links that lead out of a folder; asked once a process for each folder.
+
+    Args:
+        root: the folder that everything is written below.
+        folder: somewhere below it; need not be there yet.
+
+    Raises:
+        DataError: the folder lies elsewhere.
+    """
+    if not folder.resolve().is_relative_to(root.resolve()):
+        raise DataError(f"{folder} leads out of {root} through a link; remove the link")
 
 
 def atomic_write(path: Path, content: bytes, *, durable: bool = False) -> None:
@@ -32,45 +108,74 @@ def atomic_write(path: Path, content: bytes, *, durable: bool = False) -> None:
 def new_whole(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
     """A file that appears under its name when its block ends, and not at all where the block fails.
 
-    The temporary name depends on ``path`` alone: what a killed process left behind is overwritten by the next try.
+    Every writer has a temporary file for itself: the usual one, whose name depends on ``path`` alone, so that what a
+    killed process left behind is overwritten by the next try; or, while another process writes that, one of its own.
 
     Args:
-        path: where the file goes; its folder is made if missing.
+        path: where the file goes; its folder is made if missing. A link under this name is replaced, not followed.
         durable: also wait until the disk has it.
 
     Raises:
         OSError: as for ``atomic_write``.
     """
-    temporary = path.with_name(f".{blake2b(os.fsencode(path.name), digest_size=8).hexdigest()}.tmp")
+    temporary = None
     try:
-        with _opened(temporary) as file:
+        temporary, file = _temporary(path)
+        with file:
             yield file
+            file.flush()
             if durable:
-                file.flush()
                 os.fsync(file.fileno())
-        temporary.replace(path)
+            temporary.replace(path)  # while the file is locked: nobody else can have taken it
     except BaseException as error:
-        with suppress(OSError):  # what went wrong before is the news
-            temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            with suppress(OSError):  # what went wrong before is the news
+                temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename is None:  # a full disk does not say where
             raise OSError(error.errno, error.strerror, str(path)) from None
         raise
 
 
-def _opened(path: Path) -> BinaryIO:
+def _temporary(path: Path) -> tuple[Path, BinaryIO]:
+    digest = blake2b(os.fsencode(path.name), digest_size=8).hexdigest()
+    usual = path.with_name(f".{digest}.tmp")
+    if (descriptor := _claimed(usual)) is not None:
+        return usual, os.fdopen(descriptor, "wb")
+    own = path.with_name(f".{digest}-{secrets.token_hex(8)}.tmp")
+    return own, own.open("xb")
+
+
+def _claimed(path: Path) -> int | None:
+    """Opens a file that no other process is writing, and locks it; None where it cannot be had."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        return path.open("wb")
+        descriptor = os.open(path, flags, 0o666)
     except FileNotFoundError:  # once for each folder; to ask before each file would take as long as to open it
         path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("wb")
+        descriptor = os.open(path, flags, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EACCES, errno.EISDIR):  # a link, a pipe, somebody else's
+            return None
+        raise
+    with suppress(OSError):  # another process is writing it, or this file system has no locks
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_still(descriptor, os.lstat(path)):
+            os.ftruncate(descriptor, 0)
+            return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _is_still(descriptor: int, there: os.stat_result) -> bool:
+    """Whether an open file is the regular one under its name (its writer may just have renamed it), and no other's."""
+    ours = os.fstat(descriptor)
+    return os.path.samestat(ours, there) and stat.S_ISREG(ours.st_mode) and ours.st_nlink == 1
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-Arrays = Mapping[str, NDArray[Any]]
+    """SHA-256 of a regular file, which is never held whole."""
+    with open_regular(path, sys.maxsize) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def npz(arrays: Arrays) -> bytes:

@@ -25,13 +25,13 @@ class _DigestSeed(ISeedSequence):
         return np.frombuffer(self._digest, dtype=dtype, count=n_words)
 
 
-def stream(seed: int, name: str, severity: int, key: str) -> Generator:
+def stream(seed: int, name: str, severity: float, key: str) -> Generator:
     """The random generator of one corruption, at one severity, of one image.
 
     Args:
         seed: the run's seed.
         name: the corruption or perturbation.
-        severity: its severity or level.
+        severity: its severity or level; 2 and 2.0 have different streams.
         key: the image's stable identity: its relative path, or its index as text.
 
     Returns:

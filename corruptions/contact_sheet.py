@@ -1,4 +1,4 @@
-"""All corruptions at all severities on one page."""
+"""Corruptions at all severities on one page."""
 
 from collections.abc import Iterable, Iterator
 from math import ceil
@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from stormbench.cells import Pixels
-from stormbench.corruptions.catalogue import CORRUPTIONS, SEVERITIES, corrupt
+from stormbench.corruptions.catalogue import CORRUPTIONS, IMAGENET_C, SEVERITIES, corrupt
 from stormbench.randomness import stream
 
 PAPER, INK, FAINT = (255, 255, 255), (20, 20, 20), (110, 110, 110)
@@ -16,7 +16,7 @@ MARGIN, GAP, HEADER, LABEL = 24, 4, 34, 190
 
 def contact_sheet(
     image: Pixels,
-    names: Iterable[str] = tuple(CORRUPTIONS),
+    names: Iterable[str] = IMAGENET_C,
     *,
     scale: str = "auto",
     seed: int = 0,
@@ -27,7 +27,7 @@ def contact_sheet(
 
     Args:
         image: as ``corrupt`` takes it.
-        names: which corruptions, in the order of the rows.
+        names: which corruptions, in the order of the rows; the nineteen of ImageNet-C if not given.
         scale: severity table, as ``corrupt`` takes it.
         seed: of the random corruptions: the same seed gives the same sheet.
         tile: longest side of a shown image, pixels; the corruptions work on the image's own size, and pixels are

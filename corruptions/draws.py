@@ -1,5 +1,8 @@
 """Random numbers for the kernels, from raw bits or in the reference's own order."""
 
+from collections.abc import Sequence
+from itertools import accumulate
+
 import numpy as np
 from numpy.random import MT19937, SFC64, Generator, RandomState
 from numpy.typing import NDArray
@@ -83,6 +86,16 @@ class Draws:
             return self._legacy.random_sample(count)
         return self.uniform(0.0, 1.0, (count,))
 
+    def units(self, counts: Sequence[int]) -> list[Field]:
+        """What one call of ``unit`` after the other gives, at once: small draws cost more to ask for than to make."""
+        if self._legacy is not None:
+            widths, values = counts, self._legacy.random_sample(sum(counts))
+        else:
+            widths = [count + count % 2 for count in counts]  # a word of 64 bits is for one call
+            values = self.unit(sum(widths))
+        starts = accumulate(widths, initial=0)
+        return [values[start : start + count] for start, count in zip(starts, counts, strict=False)]
+
     def uniform(self, low: float, high: float, shape: Shape) -> Field:
         """Independent and uniform between ``low`` and ``high``."""
         if self._legacy is not None:
@@ -115,3 +128,33 @@ class Draws:
         if self._legacy is not None:
             return int(self._legacy.randint(count))
         return int(self.words64(1)[0]) * count >> 64
+
+    def between(self, low: int, high: int) -> int:
+        """One whole number, uniform in ``low .. high - 1``."""
+        return low + self.index(high - low) if self._legacy is None else int(self._legacy.randint(low, high))
+
+    def integers31(self, count: int) -> NDArray[np.int64]:
+        """Whole numbers, uniform in ``0 .. 2**31 - 1``."""
+        if self._legacy is not None:
+            return self._legacy.randint(0, 1 << 31, count, dtype=np.int64)
+        return (self.words32(count) >> np.uint32(1)).astype(np.int64)
+
+    def signs(self, count: int) -> Field:
+        """1 or -1, as likely."""
+        ones = np.array([1.0, -1.0])
+        if self._legacy is not None:
+            return np.asarray(self._legacy.choice(ones, count))
+        return ones[[self.index(2) for _ in range(count)]]
+
+    def order(self, count: int) -> list[int]:
+        """The numbers ``0 .. count - 1`` in any order, as likely."""
+        if self._legacy is not None:
+            return [int(place) for place in self._legacy.permutation(count)]
+        left = list(range(count))
+        return [left.pop(self.index(len(left))) for _ in range(count)]
+
+    def child(self) -> "Draws":
+        """A generator seeded by one draw where the reference makes one; otherwise this stream goes on."""
+        if self._legacy is None:
+            return self
+        return Draws(RandomState(int(self._legacy.randint(0, 1 << 32, dtype=np.int64))))

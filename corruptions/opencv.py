@@ -11,7 +11,7 @@ try:
 except ImportError as error:  # most often libGL.so.1, on machines without a screen
     raise MissingDependencyError(
         f"OpenCV cannot be imported ({error}); where no display libraries are installed, "
-        "run: pip uninstall opencv-python && pip install opencv-python-headless"
+        "run: pip uninstall -y opencv-python && pip install opencv-python-headless"
     ) from error
 
 __all__ = ["cv2", "one_thread"]

@@ -13,6 +13,7 @@ import numpy as np
 from stormbench.cells import Pixels
 from stormbench.corruptions.opencv import cv2
 from stormbench.errors import MissingDependencyError
+from stormbench.files import read_regular
 
 FOLDER_VARIABLE = "STORMBENCH_FROST"
 
@@ -30,6 +31,7 @@ DIGESTS: Mapping[str, str] = MappingProxyType(
 The sixth file of the collection is never used, and frost2 and frost3 hold the same pixels.
 """
 
+_MAXIMAL_BYTES = 2**24
 
 _REMEDY = (
     "run: pip install imagecorruptions-imaug (it ships them), or let the environment variable "
@@ -53,9 +55,9 @@ def frost_texture(number: int, scale: float) -> Pixels:
     """
     name = list(DIGESTS)[number]
     path = _folder() / name
-    if not path.is_file():
+    if not path.exists():
         raise MissingDependencyError(f"frost needs the texture {name}, which is not at {path.parent}; {_REMEDY}")
-    texture = np.asarray(cv2.imread(str(path)), dtype=np.uint8)
+    texture = _decoded(path)
     digest = sha256(texture.tobytes()).hexdigest()[:16]
     if digest != DIGESTS[name]:
         raise MissingDependencyError(
@@ -66,6 +68,17 @@ def frost_texture(number: int, scale: float) -> Pixels:
     colours: Pixels = texture[:, :, ::-1].copy()
     colours.setflags(write=False)
     return colours
+
+
+def _decoded(path: Path) -> Pixels:
+    try:
+        content = np.frombuffer(read_regular(path, _MAXIMAL_BYTES), dtype=np.uint8)
+        texture = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
+    except (OSError, cv2.error) as error:
+        raise MissingDependencyError(f"cannot read the texture {path}: {error}; {_REMEDY}") from None
+    if texture is None:
+        raise MissingDependencyError(f"{path} is no image; {_REMEDY}")
+    return np.asarray(texture, dtype=np.uint8)
 
 
 def _folder() -> Path:

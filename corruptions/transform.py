@@ -1,4 +1,4 @@
-"""A corruption as a step of a data pipeline."""
+"""Corruptions as a step of a data pipeline."""
 
 import sys
 from dataclasses import dataclass
@@ -9,14 +9,13 @@ import numpy as np
 from PIL import Image
 
 from stormbench.cells import Pixels
-from stormbench.corruptions.catalogue import CORRUPTIONS, corrupt
+from stormbench.corruptions.composition import Composition, Step
 from stormbench.errors import InputError
-from stormbench.randomness import stream
 
 
 @dataclass(frozen=True)
 class Corrupt:
-    """One corruption at one severity, for torchvision v2 pipelines and ``DataLoader`` workers.
+    """One corruption at one severity, or a composition, for torchvision v2 pipelines and ``DataLoader`` workers.
 
     Takes a PIL image, a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), or a uint8 tensor (C, H, W) on the CPU
     with C of 1, 3 or 4, and gives an RGB image of the same kind.
@@ -27,13 +26,14 @@ class Corrupt:
     relative path gives just what stormbench's own data sets give.
 
     Args:
-        name: one of ``CORRUPTIONS``.
-        severity: 1..5.
+        name: one of ``CORRUPTIONS``; without a severity, a composition such as ``fog:2+jpeg_compression:3.5``.
+        severity: 0..5, whole or not (see ``corrupt``).
         seed: other seeds give other draws.
         scale: severity table, as ``corrupt`` takes it.
 
     Raises:
         UnknownNameError: no such corruption.
+        InputError: the composition or the severity is not as above.
 
     Example::
 
@@ -45,12 +45,19 @@ class Corrupt:
     """
 
     name: str
-    severity: int
+    severity: float | None = None
     seed: int = 0
     scale: str = "auto"
 
     def __post_init__(self) -> None:
-        CORRUPTIONS[self.name]
+        self.composition  # noqa: B018 # refuses what it cannot be made of
+
+    @property
+    def composition(self) -> Composition:
+        """The corruptions that are applied."""
+        if self.severity is None:
+            return Composition.parse(self.name)
+        return Composition((Step(self.name, self.severity),))
 
     def __call__(self, image: Any, key: str | None = None) -> Any:
         """Corrupts one image.
@@ -70,8 +77,8 @@ class Corrupt:
         return self._array(image, key)
 
     def _array(self, image: Pixels, key: str | None) -> Pixels:
-        rng = stream(self.seed, self.name, self.severity, _identity(image) if key is None else key)
-        return corrupt(image, self.name, self.severity, scale=self.scale, rng=rng)
+        identity = _identity(image) if key is None else key
+        return self.composition.apply(image, seed=self.seed, key=identity, scale=self.scale)
 
     def _tensor(self, torch: Any, image: Any, key: str | None) -> Any:
         if image.ndim != 3 or image.device.type != "cpu":

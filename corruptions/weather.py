@@ -96,7 +96,7 @@ def fog(image: Pixels, draws: Draws, *, amount: float, decay: float) -> Pixels:
         decay: ratio of the amplitudes of neighbouring octaves.
     """
     size = 1 << (max(image.shape[:2]) - 1).bit_length()
-    return mix.fog(image, plasma(size, decay, draws.unit), amount)
+    return mix.fog(image, plasma(size, decay, draws.units), amount)
 
 
 def brightness(image: Pixels, draws: Draws, *, shift: float) -> Pixels:  # noqa: ARG001

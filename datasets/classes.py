@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stormbench.datasets.images import ImageSet
+from stormbench.datasets.readers.folder import FolderImages
 from stormbench.errors import DataError
 
 _CLASSES = 1000
@@ -26,8 +27,9 @@ def synsets() -> tuple[str, ...]:
 def match_classes(images: ImageSet, num_classes: int) -> NDArray[np.int64]:
     """Each image's label in the index space of a model.
 
-    ImageNet classes are found by their synset ids, so a tree with some of them works. Classes that the data only
-    number from 0 keep their numbers. All others must be as many as the model has, and stand for its outputs in order.
+    ImageNet classes are found by their synset ids, so a tree with some of them works. Classes that arrays only number
+    from 0 keep their numbers. All others, numbers as names of folders among them, must be as many as the model has, and
+    stand for its outputs in order.
 
     Args:
         images: the data set.
@@ -42,8 +44,10 @@ def match_classes(images: ImageSet, num_classes: int) -> NDArray[np.int64]:
     classes = images.classes
     if num_classes == _CLASSES and any(name in set(synsets()) for name in classes):
         return _by_synset(images)
-    if _are_numbers(classes) and len(classes) <= num_classes:
-        return images.labels
+    if _are_numbers(classes) and not isinstance(images, FolderImages):
+        _refuse_one_based(images, num_classes)
+        if len(classes) <= num_classes:
+            return images.labels
     if len(classes) != num_classes:
         raise DataError(
             f"{images.name} has {len(classes)} classes ({_listed(classes)}), the model {num_classes}; "
@@ -65,6 +69,14 @@ def _by_synset(images: ImageSet) -> NDArray[np.int64]:
             f"{_CLASSES} ({_listed(strangers)}); remove them"
         )
     return np.array([output_of[name] for name in images.classes], dtype=np.int64)[images.labels]
+
+
+def _refuse_one_based(images: ImageSet, num_classes: int) -> None:
+    if len(images.classes) == num_classes + 1 and images.labels.min() == 1:
+        raise DataError(
+            f"the labels of {images.name} run from 1 to {num_classes}, those of the model from 0 to {num_classes - 1}: "
+            "subtract 1 from each"
+        )
 
 
 def _are_numbers(classes: tuple[str, ...]) -> bool:

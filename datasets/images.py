@@ -12,9 +12,16 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from stormbench.errors import BrokenImageError
+from stormbench.files import read_regular
 
 # Deeper modes than 8 bits a channel, which a conversion to RGB would clip to white without a word.
 _DEEP = ("I", "F")
+# What torchvision's list of endings stands for. Pillow knows more, of which EPS starts Ghostscript.
+_FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP")
+MAXIMAL_BYTES = 2**29
+"""Of an image file: as many pixels as Pillow decodes, uncompressed, take less."""
+MAXIMAL_SIDE = 65_535
+"""Of an image: the longest of a JPEG. A line of 80 million pixels takes gigabytes to decode."""
 
 
 class ImageSet(Protocol):
@@ -64,11 +71,12 @@ def read_image(path: Path) -> Image.Image:
     """Decodes an image file to RGB, as torchvision's loader does: EXIF orientation is ignored, transparency dropped.
 
     Raises:
-        BrokenImageError: the file is missing, unreadable, empty, truncated, no image, has more than 8 bits a channel,
-            or more pixels than Pillow's ``MAX_IMAGE_PIXELS``.
+        BrokenImageError: the file is missing, unreadable, not regular, empty, truncated, no JPEG, PNG, PPM, BMP, TIFF
+            or WebP image, has more than 8 bits a channel, more pixels than Pillow's ``MAX_IMAGE_PIXELS``, or a side
+            of more than ``MAXIMAL_SIDE``.
     """
     try:
-        return decode_image(path.read_bytes())
+        return decode_image(read_regular(path, MAXIMAL_BYTES))
     except OSError as error:
         raise BrokenImageError(f"{path} cannot be read: {error.strerror}") from None
     except ValueError as error:
@@ -87,7 +95,9 @@ def decode_image(content: bytes) -> Image.Image:
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            with Image.open(BytesIO(content)) as image:
+            with Image.open(BytesIO(content), formats=_FORMATS) as image:
+                if max(image.size) > MAXIMAL_SIDE:
+                    raise ValueError(f"it has {image.width} x {image.height} pixels; a side is at most {MAXIMAL_SIDE}")
                 if image.mode.startswith(_DEEP):
                     raise ValueError(f"it has mode {image.mode}; convert it to 8 bits a channel")
                 return image.convert("RGB")
@@ -97,5 +107,5 @@ def decode_image(content: bytes) -> Image.Image:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return "it is no image of a known format"
+        return f"it is no image of a known format ({', '.join(_FORMATS)})"
     return " ".join(str(error).split()) or type(error).__name__

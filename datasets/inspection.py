@@ -89,3 +89,11 @@ def decodable_images(images: ImageSet, found: Inspection, *, skip_broken: bool) 
     if len(found.broken) == len(images):
         raise DataError(f"{images.name} has no image that can be decoded")
     return images.subset([index for index in range(len(images)) if index not in found.broken])
+
+
+def names_fingerprint(images: ImageSet) -> str:
+    """Digest over the identity and the class of every image, in order; no image is read."""
+    digest = blake2b(digest_size=16)
+    for key, label in zip(images.keys, images.labels, strict=True):
+        digest.update(f"{key}\x1f{images.classes[label]}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()

@@ -68,6 +68,11 @@ class Randomness:
         if self._fixed is not None:
             self.generator.set_state(self._fixed)
 
+    @property
+    def is_fixed(self) -> bool:
+        """Whether every pass makes the same draw at present."""
+        return self._fixed is not None
+
     @contextmanager
     def fixed(self) -> Iterator[None]:
         """Every pass makes the draw that would have been next; the images of a batch share it.

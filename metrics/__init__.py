@@ -1,6 +1,20 @@
 """Pure functions from outcomes to figures: no model, no file of images, no torch."""
 
 from stormbench.metrics.baselines import BASELINES, Baseline, load_baseline
+from stormbench.metrics.calibration import (
+    Confidences,
+    adaptive_calibration_error,
+    area_under_risk_coverage,
+    brier_score,
+    coverage_at_risk,
+    excess_area,
+    expected_calibration_error,
+    fitted_temperature,
+    negative_log_likelihood,
+    overconfidence,
+    risks,
+    rms_calibration_error,
+)
 from stormbench.metrics.classification import predict, rank_of_label
 from stormbench.metrics.corruption import (
     TEST_CORRUPTIONS,
@@ -29,9 +43,17 @@ __all__ = [
     "TEST_CORRUPTIONS",
     "TEST_PERTURBATIONS",
     "Baseline",
+    "Confidences",
     "Interval",
+    "adaptive_calibration_error",
+    "area_under_risk_coverage",
     "bootstrap",
+    "brier_score",
     "corruption_error",
+    "coverage_at_risk",
+    "excess_area",
+    "expected_calibration_error",
+    "fitted_temperature",
     "flip_probability",
     "flip_rate",
     "load_baseline",
@@ -39,10 +61,14 @@ __all__ = [
     "mean_error",
     "mean_flip_rate",
     "mean_top5_distance",
+    "negative_log_likelihood",
+    "overconfidence",
     "predict",
     "rank_of_label",
     "relative_corruption_error",
     "relative_mean_corruption_error",
+    "risks",
+    "rms_calibration_error",
     "top5_distance",
     "unnormalised_corruption_error",
     "wilson",

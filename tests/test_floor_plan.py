@@ -41,10 +41,10 @@ ROOMS = {
     "defenses": {
         "attacks": {"base", "specs"},
         "robustness": {"attacks", "base"},
-        "training": {"attacks", "base", "networks", "specs"},
+        "training": {"attacks", "base", "networks", "specs", "cards"},
         "networks": set(),
-        "oat": {"training", "attacks", "base", "networks"},
-        "rain": {"base"},
+        "oat": {"training", "attacks", "base", "networks", "cards"},
+        "rain": {"base", "states"},
         "preprocessing": {"rain", "base"},
     },
     "datasets": {
@@ -58,6 +58,7 @@ TORCH_FREE = [
     *(f"benchmarks/{room}" for room in ("suites", "results", "analysis", "leaderboard", "generation")),
     *("benchmarks/models/sources.py", "defenses/registry.py", "defenses/attacks/registry.py"),
     *("defenses/robustness/budgets.py", "defenses/robustness/verdict.py"),
+    *("defenses/training/recipe.py", "defenses/training/registry.py", "defenses/networks/registry.py"),
 ]
 MOST_LINES = 300
 MOST_MODULES = 14
@@ -181,7 +182,10 @@ def test_no_circles() -> None:
 
 def test_files_and_folders_are_small() -> None:
     assert not [path for path in SOURCES if len(path.read_text().splitlines()) > MOST_LINES]
-    folders = {path.parent for path in SOURCES} - {ROOT / "corruptions" / "kernels"}
+    folders = {path.parent for path in SOURCES} - {
+        ROOT / "corruptions" / "kernels",
+        ROOT / "core" / "cli",
+    }  # a kernel, a command a file
     crowded = {folder: len(list(folder.glob("*.py"))) for folder in folders}
     assert not {folder: count for folder, count in crowded.items() if count > MOST_MODULES + 1}  # and its __init__
 

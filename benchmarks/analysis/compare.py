@@ -10,13 +10,13 @@ import numpy as np
 from stormbench.benchmarks.analysis.baselines import check_suite, suite_baseline
 from stormbench.benchmarks.analysis.comparison import ATTACKED, CellTest, Comparison, Difference
 from stormbench.benchmarks.analysis.metrics import DECIDING, FIGURES
+from stormbench.benchmarks.analysis.names import model_name, short_model_name
 from stormbench.benchmarks.analysis.summary import figures_of
-from stormbench.benchmarks.results.attack_outcomes import Right
 from stormbench.benchmarks.results.attacks import AdversarialRecord
-from stormbench.benchmarks.results.names import model_name, short_model_name
 from stormbench.benchmarks.results.plain_text import shown
-from stormbench.benchmarks.results.run import ImageRun, Run, SequenceRun
+from stormbench.benchmarks.results.run import ARITHMETIC, ImageRun, Run, SequenceRun
 from stormbench.cells import CLEAN, Cell
+from stormbench.defenses.robustness.outcomes import Right
 from stormbench.errors import InputError, ResultError
 from stormbench.metrics.baselines import Baseline
 from stormbench.metrics.estimates import Estimate, sampled_share
@@ -32,7 +32,11 @@ _NAMES: tuple[Callable[[Run], str], ...] = (
 
 
 def compare(
-    paths: Sequence[str | Path], *, baseline: Baseline | None = None, resamples: int = 1000
+    paths: Sequence[str | Path],
+    *,
+    baseline: Baseline | None = None,
+    resamples: int = 1000,
+    any_arithmetic: bool = False,
 ) -> list[Comparison]:
     """Compares the first result with each of the others, image by image.
 
@@ -43,9 +47,11 @@ def compare(
         paths: two or more result files; their outcomes lie beside them.
         baseline: what to normalise by; by default the suite's.
         resamples: number of bootstrap resamples.
+        any_arithmetic: compare runs in other precisions too, or compiled ones with others.
 
     Raises:
-        ResultError: a result is broken, or two of them were not made of the same pixels; the message says what differs.
+        ResultError: a result is broken, or two of them were not made of the same pixels or not by the same arithmetic;
+            the message says what differs.
         InputError: fewer than two results are given.
     """
     if len(paths) < 2:
@@ -55,6 +61,8 @@ def compare(
         check_suite(baseline, first.result.suite.name)
     elif isinstance(first, ImageRun):
         baseline = suite_baseline(first.result.suite.name)
+    for other in others:
+        _check_pair(first, other, {ARITHMETIC} if any_arithmetic else set())
     return [_compared(first, other, baseline, resamples) for other in others]
 
 
@@ -133,12 +141,12 @@ def _same_threat(first: AnyRun, second: AnyRun) -> bool:
     return records is not None and _threat(records[0]) == _threat(records[1])
 
 
-def _common_cells(first: AnyRun, second: AnyRun) -> list[Cell]:
+def _check_pair(first: AnyRun, second: AnyRun, may_differ: set[str]) -> None:
     if type(first) is not type(second):
         raise ResultError(f"{first.path} and {second.path} cannot be compared: one is of images, one of sequences")
     theirs = second.pixels
     for what, value in first.pixels.items():
-        if value != theirs[what]:
+        if value != theirs[what] and what not in may_differ:
             raise ResultError(
                 f"{first.path} and {second.path} cannot be compared: their {what} differs, "
                 f"{shown(str(value), longest=80)} against {shown(str(theirs[what]), longest=80)}; "
@@ -146,6 +154,9 @@ def _common_cells(first: AnyRun, second: AnyRun) -> list[Cell]:
             )
     if not np.array_equal(first.outcomes.keys, second.outcomes.keys):
         raise ResultError(f"{first.path} and {second.path} cannot be compared: their images are named otherwise")
+
+
+def _common_cells(first: AnyRun, second: AnyRun) -> list[Cell]:
     if not (cells := [cell for cell in first.cells if cell in second.cells]):
         raise ResultError(f"{first.path} and {second.path} cannot be compared: they have no cell in common")
     if isinstance(first, SequenceRun) and first.cells != second.cells:
@@ -230,6 +241,8 @@ def _notes(first: AnyRun, second: AnyRun, cells: Sequence[Cell]) -> list[str]:
     if left_out := (set(first.cells) | set(second.cells)) - set(cells):
         corrupted = sorted({name for name, _ in left_out if name != CLEAN})
         notes.append(f"Only {len(cells)} cells stand in both results; left out: {', '.join(corrupted) or CLEAN}.")
+    if first.result.inference != second.result.inference:
+        notes.append("The models computed with other precision, compilation or layout.")
     versions = [run.result.versions.get("stormbench", "unknown") for run in (first, second)]
     if versions[0] != versions[1]:
         notes.append(

@@ -9,15 +9,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from stormbench.benchmarks.evaluation.attack_task import AttackTask
 from stormbench.benchmarks.evaluation.evaluate import score
 from stormbench.benchmarks.evaluation.inputs import open_inputs, threads_restored
 from stormbench.benchmarks.evaluation.settings import run_name
 from stormbench.benchmarks.models.loading import load_model
 from stormbench.benchmarks.models.model import Model
-from stormbench.benchmarks.results.attack_outcomes import AttackOutcomes
 from stormbench.benchmarks.results.attacks import AdversarialRecord, AttackRecord, CorrectRecord
 from stormbench.benchmarks.results.images import Result, read_outcomes, read_result, write_result
 from stormbench.benchmarks.results.settings import Settings
@@ -27,9 +24,9 @@ from stormbench.datasets.on_the_fly import OnTheFly
 from stormbench.defenses.attacks import Ball, make_attack, run_attack
 from stormbench.defenses.attacks.ball import NormName
 from stormbench.defenses.robustness import BUDGETS, Budget, Row
-from stormbench.defenses.robustness.robust_accuracy import Evaluation, evaluate, joined
-from stormbench.defenses.robustness.rows import Judged
-from stormbench.defenses.robustness.schedule import cost_of, passes_of
+from stormbench.defenses.robustness.outcomes import AttackOutcomes, Judged
+from stormbench.defenses.robustness.robust_accuracy import Evaluation, evaluate
+from stormbench.defenses.robustness.schedule import check_budget, cost_of, passes_of
 from stormbench.errors import ResultError
 from stormbench.execution.journal import Journal, refuse_changes
 from stormbench.execution.runner import Progress, run_shards
@@ -144,10 +141,11 @@ def _attacked(
     task: AttackTask, journal: Journal, workers: int, progress: Progress | None, announce: Announce | None
 ) -> tuple[AdversarialRecord, AttackOutcomes]:
     with threads_restored():
+        check_budget(task.budget, task.subject)
         if announce:
             announce(*_cost(task, workers))
-        found = evaluate(_Run(task, journal, workers, progress), task.budget, task.subject, task.ball)
-    return _record(found, task), _by_image(found)
+        found = evaluate(_Run(task, journal, workers, progress), task.budget, task.subject)
+    return _record(found, task), found.outcomes
 
 
 class _Run:
@@ -158,10 +156,10 @@ class _Run:
         self.progress = progress or (lambda *_: None)
         self.done = 0
 
-    def __call__(self, rows: Sequence[Row]) -> dict[Row, Judged]:
+    def __call__(self, rows: Sequence[Row], settled: Judged | None = None) -> dict[Row, Judged]:
         shards = {row: self.task.shards(row) for row in rows}
         everything = [shard for row in rows for shard in shards[row]]
-        before = self.done
+        before, self.task.settled = self.done, settled
 
         def report(done: int, total: int) -> None:
             self.done = before + done
@@ -171,18 +169,18 @@ class _Run:
         return {row: self._read(shards[row]) for row in rows}
 
     def _read(self, shards: Sequence[Shard]) -> Judged:
-        parts = [self.journal.read(shard.index) for shard in shards]
-        return joined([Judged(**{name: torch.from_numpy(array) for name, array in part.items()}) for part in parts])
+        return Judged.joined([self.journal.read(shard.index) for shard in shards])
 
 
 def _cost(task: AttackTask, workers: int) -> tuple[int, float]:
     """The most passes per image, and about how many seconds all of them take: from one pass, measured."""
     images, labels = task.batch(0, min(len(task.images), task.batch_size))
-    run_attack(make_attack("fgsm"), task.target.model, images[:1], labels[:1], task.ball)  # warms up
+    once = make_attack("fgsm" if task.subject.differentiable else "noise:tries=1")
+    run_attack(once, task.target.model, images[:1], labels[:1], task.ball)  # warms up
     begun = time.monotonic()
-    run_attack(make_attack("fgsm"), task.target.model, images, labels, task.ball)
+    run_attack(once, task.target.model, images, labels, task.ball)
     one_pass = (time.monotonic() - begun) / len(images)
-    passes = cost_of(task.budget, task.subject, task.ball)
+    passes = cost_of(task.budget, task.subject)
     return passes, passes * len(task.images) * one_pass / max(workers, 1)
 
 
@@ -234,13 +232,5 @@ def _record(found: Evaluation, task: AttackTask) -> AdversarialRecord:
         gradients_per_image=found.gradients_per_image,
         rows=rows,
         by_image=True,
-    )
-
-
-def _by_image(found: Evaluation) -> AttackOutcomes:
-    return AttackOutcomes(
-        **{
-            name: torch.stack([getattr(judged, name) for judged in found.rows.values()]).cpu().numpy()
-            for name in ("danger", "correct", "correct_vote")
-        }
+        gradients_by_image=True,
     )

@@ -18,6 +18,7 @@ from stormbench.defenses import defend
 from stormbench.defenses.attacks import Ball
 from stormbench.defenses.attacks.base import subseed
 from stormbench.defenses.robustness import Budget, Row
+from stormbench.defenses.robustness.outcomes import Judged
 from stormbench.defenses.robustness.robust_accuracy import examine
 from stormbench.defenses.robustness.rows import Target, run_row
 from stormbench.defenses.robustness.schedule import Subject, possible_rows
@@ -43,6 +44,7 @@ class AttackTask:
         seed: of everything that is drawn.
         device: where the models run.
         batch_size: images per shard.
+        settled: what earlier attacks of a cascade left of all images; see ``run_row``.
     """
 
     model: Model
@@ -56,6 +58,7 @@ class AttackTask:
     seed: int
     device: str
     batch_size: int
+    settled: Judged | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         kept = {name: value for name, value in vars(self).items() if name != "target"}  # every process builds its own
@@ -73,7 +76,7 @@ class AttackTask:
     @cached_property
     def rows(self) -> list[Row]:
         """All rows that may come to be run; their order numbers the shards."""
-        return possible_rows(self.budget, self.subject, self.ball)
+        return possible_rows(self.budget, self.subject)
 
     def shards(self, row: Row) -> list[Shard]:
         """The shards of one row; no other row has the same indices."""
@@ -105,11 +108,12 @@ class AttackTask:
         return images, torch.from_numpy(self.labels[start:stop]).to(self.device)
 
     def __call__(self, shard: Shard) -> dict[str, NDArray[Any]]:
-        """Returns ``danger``, ``correct`` and ``correct_vote``, each of shape ``(images of the shard,)``."""
+        """Returns the arrays of ``Judged``, each of shape ``(images of the shard,)``."""
         row = self.rows[shard.index // len(split(len(self.images), self.batch_size))]
         images, labels = self.batch(shard.start, shard.stop)
-        judged = run_row(row, self.target, images, labels, self.ball, seed=subseed(self.seed, shard.start))
-        return {name: getattr(judged, name).cpu().numpy() for name in ("danger", "correct", "correct_vote")}
+        settled = self.settled and self.settled.take(slice(shard.start, shard.stop))
+        seed = subseed(self.seed, shard.start)
+        return vars(run_row(row, self.target, images, labels, self.ball, seed=seed, settled=settled))
 
 
 def _ready(model: nn.Module, device: str) -> nn.Module:

@@ -47,6 +47,7 @@ def evaluate(
     """
     options = (options or RunOptions()).altered(**changes)
     suite = SUITES[suite] if isinstance(suite, str) else suite
+    options.inference.check(options.device)
     inputs = open_inputs(
         model,
         data,
@@ -55,6 +56,7 @@ def evaluate(
         device=options.device,
         workers=options.workers,
         skip_broken=options.skip_broken,
+        labelled=not isinstance(suite, SequenceSuite),
     )
     task: ImageTask | SequenceTask
     if isinstance(suite, SequenceSuite):
@@ -70,6 +72,7 @@ def evaluate(
         batch_size=options.batch_size,
         released=released,
         device=options.device,
+        inference=options.inference,
     )
     path = Path(options.out) / f"{settings.run}.json"
 

@@ -27,6 +27,9 @@ from stormbench.execution.journal import Journal
 from stormbench.execution.shards import Shard, split
 from stormbench.execution.timing import spent_on
 from stormbench.metrics.classification import predict, rank_of_label
+from stormbench.versions import version_of
+
+_REMADE = 8
 
 
 @dataclass
@@ -52,7 +55,7 @@ class ImageTask(ModelTask):
         predictions, ranks = {}, {}
         for cell in shard.rotated(self.cells):
             self.reseed(cell, shard)
-            logits = self.logits(self._batch(clean, indices, cell), cell, keys)
+            logits = self.logits(self._batch(clean, indices, cell), keys, cell)
             predictions[cell], ranks[cell] = predict(logits), rank_of_label(logits, labels)
         return {
             "prediction": np.stack([predictions[cell] for cell in self.cells]).astype(np.int32),
@@ -64,13 +67,7 @@ class ImageTask(ModelTask):
         if cell[0] != CLEAN:
             keys = [self.images.keys[index] for index in indices]
             batch = [self.pixels.corrupted(image, *cell, key) for image, key in zip(clean, keys, strict=True)]
-        if len({image.shape for image in batch}) > 1:
-            sizes = sorted({f"{image.shape[1]}x{image.shape[0]}" for image in batch})
-            raise DataError(
-                f"the images of {self.images.name} come in several sizes ({', '.join(sizes[:3])}, ...); "
-                "give --resize and --crop, or choose a suite that resizes"
-            )
-        return np.stack(batch)
+        return stacked(batch, self.images.name)
 
     @classmethod
     def of(cls, suite: CorruptionSuite, inputs: Inputs, options: RunOptions) -> tuple["ImageTask", str | None]:
@@ -83,11 +80,17 @@ class ImageTask(ModelTask):
             seed=options.seed,
             device=options.device,
             batch_size=options.batch_size,
+            inference=options.inference,
             labels=inputs.labels,
             pixels=pixels,
             cells=[(CLEAN, 0), *suite.cells],
         )
-        return task, None if released is None else released_name(Path(released), manifest, record, inputs)
+        if released is None:
+            return task, None
+        called = released_name(Path(released), manifest, record, inputs)
+        if manifest is not None and manifest.images != len(inputs.sound):  # else its fingerprint has told
+            _refuse_other_pixels(Path(released), pixels, manifest, inputs.sound, suite.cells[:1])
+        return task, called
 
     @property
     def keys(self) -> Sequence[Cell]:
@@ -111,6 +114,25 @@ class ImageTask(ModelTask):
         return ImageRun(path, write_result(settings, self.cells, outcomes, path))
 
 
+def stacked(images: Sequence[Pixels], name: str) -> NDArray[np.uint8]:
+    """Images as one array ``(N, H, W, 3)``.
+
+    Args:
+        images: one or more.
+        name: of the data set.
+
+    Raises:
+        DataError: they are not of one size.
+    """
+    if len({image.shape for image in images}) > 1:
+        sizes = sorted({f"{image.shape[1]}x{image.shape[0]}" for image in images})
+        raise DataError(
+            f"the images of {name} come in several sizes ({', '.join(sizes[:3])}, ...); "
+            "give --resize and --crop, or choose a suite that resizes"
+        )
+    return np.stack(images)
+
+
 def open_pixels(
     suite: SuiteRecord, cells: Sequence[Cell], images: ImageSet, seed: int, released: str | Path | None
 ) -> tuple[CellPixels, Manifest | None]:
@@ -118,3 +140,17 @@ def open_pixels(
     if released is None:
         return OnTheFly(suite.geometry, suite.scale, suite.jpeg_quality, seed), None
     return open_released(Path(released), images, suite.geometry, list(cells))
+
+
+def _refuse_other_pixels(
+    root: Path, pixels: CellPixels, manifest: Manifest, images: ImageSet, cells: Sequence[Cell]
+) -> None:
+    """Makes a few images of the set again: fewer images than it was made of have no fingerprint in its manifest."""
+    if any(version_of(library) != version for library, version in manifest.versions.items()):
+        return  # other libraries may make other pixels
+    made = OnTheFly(manifest.geometry, manifest.scale, manifest.jpeg_quality, manifest.seed)
+    few = sorted({*range(0, len(images), max(1, len(images) // _REMADE)), len(images) - 1})
+    for cell, index in ((cell, index) for cell in cells for index in few):
+        key, clean = images.keys[index], made.clean(images.read(index))
+        if not np.array_equal(pixels.corrupted(clean, *cell, key), made.corrupted(clean, *cell, key)):
+            raise DataError(f"{root} was not made of the images of {images.name}: in {cell[0]} image {key} differs")

@@ -15,7 +15,7 @@ from torch import nn
 from stormbench.benchmarks.models.loading import load_model
 from stormbench.benchmarks.models.model import Model
 from stormbench.datasets import ImageSet, match_classes, open_images
-from stormbench.datasets.inspection import Inspection, decodable_images, inspect_images
+from stormbench.datasets.inspection import Inspection, decodable_images, inspect_images, names_fingerprint
 from stormbench.defenses import defend
 from stormbench.errors import InputError
 from stormbench.execution.parallel import Workers
@@ -56,25 +56,42 @@ def open_inputs(
     device: str,
     workers: Workers,
     skip_broken: bool,
+    labelled: bool = True,
+    inspected: bool = True,
 ) -> Inputs:
     """Loads the model, opens the data and looks at every image once.
 
-    Whatever is wrong with the device, the model or the defense is said before the images are looked at.
+    Whatever is wrong with the device, the model, the defense or (where ``labelled``) the classes is said before the
+    images are looked at. A run that uses only some images looks at none beforehand (``inspected=False``): its
+    fingerprint covers names and classes.
 
     Raises:
         InputError: the device cannot be used, or the specification of the defense is wrong.
         StormbenchError: the model or the data cannot be used; see ``load_model`` and ``open_images``.
     """
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch has no one way to say it
-        raise InputError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from None
+    check_device(device)
     model = load_model(model) if isinstance(model, str) else model
     defended(model, defense)
     images = open_images(data) if isinstance(data, str | Path) else data
     images = images if limit is None else images.subset(range(min(limit, len(images))))
+    if labelled:
+        match_classes(images, model.num_classes)
+    if not inspected:
+        return Inputs(model, images, images, Inspection(names_fingerprint(images), {}))
     found = inspect_images(images, workers=workers)
     return Inputs(model, images, decodable_images(images, found, skip_broken=skip_broken), found)
+
+
+def check_device(device: str) -> None:
+    """Tries whether a device can be used.
+
+    Raises:
+        InputError: it cannot.
+    """
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch has no one way to say it
+        raise InputError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from None
 
 
 def defended(model: nn.Module, defense: str | None) -> nn.Module:

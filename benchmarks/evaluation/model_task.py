@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from stormbench.benchmarks.evaluation.device import SWITCHES, precision_switches, set_precision_switches
+from stormbench.benchmarks.models.inference import Inference
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.models.probing import told
 from stormbench.cells import Cell
@@ -32,6 +33,7 @@ class ModelTask:
         seed: for defenses that draw; every cell of every shard starts from its own stream.
         device: where the model runs.
         batch_size: images or frames that go through the model at once.
+        inference: how the model computes.
     """
 
     build: Callable[[], nn.Module]
@@ -39,9 +41,11 @@ class ModelTask:
     seed: int
     device: str
     batch_size: int
+    inference: Inference
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {SWITCHES: precision_switches()}
+        state = {name: value for name, value in vars(self).items() if name not in ("model", "ask")}  # built anew
+        return state | {SWITCHES: precision_switches()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         set_precision_switches(state.pop(SWITCHES))  # a worker starts with torch's own
@@ -51,7 +55,12 @@ class ModelTask:
     def model(self) -> nn.Module:
         """The model, built at first use."""
         torch.set_num_threads(1)
-        return self.build().to(self.device).eval()
+        return self.inference.prepared(self.build(), self.device)
+
+    @cached_property
+    def ask(self) -> Callable[[Tensor], Tensor]:
+        """What answers a batch of images."""
+        return self.inference.callable(self.model)
 
     @cached_property
     def _undefended(self) -> Model | None:
@@ -66,13 +75,13 @@ class ModelTask:
         if callable(reseed := getattr(self.model, "reseed", None)):
             reseed(seed)
 
-    def logits(self, batch: NDArray[np.uint8], cell: Cell, names: Sequence[str]) -> NDArray[np.float32]:
-        """The model's answer to a batch of a cell.
+    def logits(self, batch: NDArray[np.uint8], names: Sequence[str], cell: Cell | None = None) -> NDArray[np.float32]:
+        """The model's answer to a batch.
 
         Args:
             batch: ``(N, H, W, 3)``.
-            cell: which.
             names: of the images or frames, ``N`` of them, for messages.
+            cell: which; None where the names say it.
 
         Returns:
             Logits ``(N, classes)``.
@@ -82,10 +91,10 @@ class ModelTask:
                 message names the image or the batch.
         """
         images = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2).float().div(255)
-        where = f"{_span(names)} ({cell[0]}, severity {cell[1]})"
+        where = _span(names) + (f" ({cell[0]}, severity {cell[1]})" if cell else "")
         try:
-            with torch.inference_mode(), spent_on("model"):
-                answer = self.model(images)
+            with torch.inference_mode(), self.inference.active(self.device), spent_on("model"):
+                answer = self.ask(self.inference.arranged(images))
                 logits = answer.float().cpu().numpy() if isinstance(answer, torch.Tensor) else None
         except StormbenchError:
             raise

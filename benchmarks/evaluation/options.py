@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
+from stormbench.benchmarks.models.inference import FLOAT32, Inference
 from stormbench.errors import InputError
 from stormbench.execution.parallel import Workers
 from stormbench.execution.runner import Progress
@@ -20,6 +21,7 @@ class Options(TypedDict, total=False):
     workers: Workers
     batch_size: int
     device: str
+    inference: Inference
     skip_broken: bool
     released: str | Path | None
     progress: Progress | None
@@ -39,6 +41,7 @@ class RunOptions:
         batch_size: images or frames that go through the model at once; for images also the unit in which an
             interrupted run continues.
         device: where the model runs.
+        inference: how it computes; runs that compute otherwise are compared only where that is asked for.
         skip_broken: leave out images that cannot be decoded, and record which.
         released: folder of a generated or published set to read the cells from, instead of making them; clean images
             still come from the data.
@@ -53,6 +56,7 @@ class RunOptions:
     workers: Workers = 0
     batch_size: int = 32
     device: str = "cpu"
+    inference: Inference = FLOAT32
     skip_broken: bool = False
     released: str | Path | None = None
     progress: Progress | None = None

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from stormbench.benchmarks.evaluation.image_task import ImageTask, open_pixels
 from stormbench.benchmarks.evaluation.inputs import defended
 from stormbench.benchmarks.evaluation.sequence_task import SequenceTask, open_sequences
+from stormbench.benchmarks.evaluation.settings import inference_of
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.results.plain_text import shown
 from stormbench.benchmarks.results.run import ImageRun, Run, SequenceRun
@@ -60,6 +61,7 @@ def _of_images(run: ImageRun, model: Model, images: ImageSet, released: Released
         seed=result.seed,
         device=device,
         batch_size=result.batch_size,
+        inference=inference_of(result),
         labels=match_classes(images, model.num_classes),
         pixels=open_pixels(result.suite, corrupted, images, result.seed, released)[0],
         cells=[],
@@ -81,6 +83,7 @@ def _of_sequences(run: SequenceRun, model: Model, images: ImageSet, released: Re
         seed=result.seed,
         device=device,
         batch_size=result.batch_size,
+        inference=inference_of(result),
         labels=match_classes(images, model.num_classes),
         pixels=open_sequences(result.suite, run.cells, images, result.seed, released)[0],
         cells=[],

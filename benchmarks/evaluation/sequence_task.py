@@ -64,7 +64,7 @@ class SequenceTask(ModelTask):
         sequences = (self.pixels.frames(source, *key, name) for source, name in zip(sources, keys, strict=True))
         frames = _batches(chain.from_iterable(sequences), self.batch_size)
         named = _batches((f"{name}, frame {frame + 1}" for name in keys for frame in range(length)), self.batch_size)
-        top = [_top(self.logits(np.stack(batch), key, names)) for batch, names in zip(frames, named, strict=True)]
+        top = [_top(self.logits(np.stack(batch), names, key)) for batch, names in zip(frames, named, strict=True)]
         return np.concatenate(top).reshape(len(keys), length, -1)
 
     @classmethod
@@ -78,6 +78,7 @@ class SequenceTask(ModelTask):
             seed=options.seed,
             device=options.device,
             batch_size=options.batch_size,
+            inference=options.inference,
             labels=inputs.labels,
             pixels=pixels,
             cells=[(cell, suite.frames(cell[0])) for cell in suite.cells],

@@ -1,20 +1,29 @@
 """Builds the settings that a run is recorded and continued under."""
 
-import importlib.metadata
 import platform
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 from torch import nn
 
 from stormbench.benchmarks.evaluation.device import device_record
 from stormbench.benchmarks.evaluation.inputs import Inputs
+from stormbench.benchmarks.models.inference import FLOAT32, Inference
 from stormbench.benchmarks.models.model import uses_library
-from stormbench.benchmarks.results.settings import DataRecord, DefenseRecord, ModelRecord, Settings, SuiteRecord
+from stormbench.benchmarks.results.settings import (
+    DataRecord,
+    DefenseRecord,
+    InferenceRecord,
+    ModelRecord,
+    Settings,
+    SuiteRecord,
+)
 from stormbench.benchmarks.suites.registry import Suite
 from stormbench.datasets.on_disk.manifest import Manifest
 from stormbench.defenses import defend, draws_per_decision, own_weights_digest
 from stormbench.errors import DataError
+from stormbench.versions import version_of
 
 _VERSIONS_OF = (
     *("stormbench", "numpy", "scipy", "numba", "llvmlite", "opencv-python", "Pillow"),
@@ -32,6 +41,7 @@ def settings_of(
     batch_size: int,
     released: str | None,
     device: str,
+    inference: Inference,
 ) -> Settings:
     """What the result says of a run, and what an interrupted run is continued under.
 
@@ -44,11 +54,13 @@ def settings_of(
         batch_size: images or frames that go through the model at once.
         released: what the released set is called that the pixels are read from, if any.
         device: where the model runs.
+        inference: how the model computes.
     """
     model, images = inputs.model, inputs.images
+    more = defense, "released" if released else None, *inference.names()
     libraries = (*_VERSIONS_OF, "timm") if uses_library(model, "timm") else _VERSIONS_OF
     return Settings(
-        run=name or run_name(model.source, suite.name, images.name, defense, "released" if released else None),
+        run=name or run_name(model.source, suite.name, images.name, *more),
         suite=suite,
         model=ModelRecord(
             source=model.source, digest=model.digest, classes=model.num_classes, preprocessing=model.preprocessing
@@ -64,9 +76,15 @@ def settings_of(
         ),
         seed=seed,
         batch_size=batch_size,
-        versions={"python": platform.python_version()} | {lib: importlib.metadata.version(lib) for lib in libraries},
+        versions={"python": platform.python_version()} | {lib: version_of(lib) for lib in libraries},
         device=device_record(device),
+        inference=None if inference.plain else InferenceRecord(**asdict(inference)),
     )
+
+
+def inference_of(settings: Settings) -> Inference:
+    """How the model of a run computed."""
+    return Inference(**settings.inference.model_dump()) if settings.inference else FLOAT32
 
 
 def suite_record(suite: Suite) -> SuiteRecord:

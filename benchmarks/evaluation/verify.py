@@ -1,6 +1,5 @@
 """Asks the model again: a random sample of a result's predictions is recomputed and compared."""
 
-import importlib.metadata
 import secrets
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -10,9 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from stormbench.benchmarks.evaluation.recompute import Recomputation, recomputation
+from stormbench.benchmarks.evaluation.sampled.recompute import check_stop, recomputed_sample, same_images
 from stormbench.benchmarks.models.loading import load_model
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.results.run import Run
+from stormbench.benchmarks.results.samples import Sample, is_sample
+from stormbench.benchmarks.results.settings import Settings
 from stormbench.benchmarks.results.verifications import Verification
 from stormbench.datasets import ImageSet, open_images
 from stormbench.datasets.inspection import decodable_images, inspect_images
@@ -20,6 +22,7 @@ from stormbench.errors import InputError, ResultError
 from stormbench.execution.runner import Progress
 from stormbench.execution.shards import Shard
 from stormbench.files import file_digest
+from stormbench.versions import version_of
 
 # However small the sample asked for: a forged cell of 75 should have a chance to be in it.
 _LEAST_UNITS = 10
@@ -63,9 +66,7 @@ def verify(
     """
     if not 0 < sample <= 1:
         raise InputError(f"a sample is a share above 0 and at most 1, not {sample}")
-    run = Run.open(path)
-    given = _same_model(run, model), _same_images(run, data)
-    stored = recomputation(run, *given, released, device)
+    stored = _of_sample(path, model, data, device) if is_sample(path) else _of_run(path, model, data, released, device)
     seed = secrets.randbits(31) if seed is None else seed
     units = _sample(stored, sample, seed)
     recomputed, equal, total = 0, 0, sum(len(shard) * stored.frames[cell] for shard, cell in units)
@@ -80,8 +81,21 @@ def verify(
         equal=equal,
         seed=seed,
         created=datetime.now(UTC).replace(microsecond=0),
-        versions={library: importlib.metadata.version(library) for library in ("stormbench", "torch", "numpy")},
+        versions={library: version_of(library) for library in ("stormbench", "torch", "numpy")},
     )
+
+
+def _of_run(path: Path, model: str, data: str | Path, released: str | Path | None, device: str) -> Recomputation:
+    run = Run.open(path)
+    given = same_model(path, run.result, model), _same_images(run, data)
+    return recomputation(run, *given, released, device)
+
+
+def _of_sample(path: Path, model: str, data: str | Path, device: str) -> Recomputation:
+    sample = Sample.open(path)
+    check_stop(sample)
+    given = same_model(path, sample.result, model), same_images(sample, data)
+    return recomputed_sample(sample, *given, device)
 
 
 def _sample(stored: Recomputation, share: float, seed: int) -> list[Unit]:
@@ -91,12 +105,16 @@ def _sample(stored: Recomputation, share: float, seed: int) -> list[Unit]:
     return [units[index] for index in sorted(chosen.tolist())]
 
 
-def _same_model(run: Run, spec: str) -> Model:
-    result = run.result
+def same_model(path: Path, result: Settings, spec: str) -> Model:
+    """Loads a model that has to have the weights of a result.
+
+    Raises:
+        ResultError: it has others.
+    """
     model = load_model(spec, **asdict(result.model.preprocessing))
     if model.digest != result.model.digest:
         raise ResultError(
-            f"{run.path} was made with the weights {result.model.digest[:16]}..., {spec} has {model.digest[:16]}...; "
+            f"{path} was made with the weights {result.model.digest[:16]}..., {spec} has {model.digest[:16]}...; "
             "give the very weights that were scored"
         )
     return model

@@ -23,6 +23,7 @@ from stormbench.execution.parallel import Workers
 from stormbench.execution.runner import Progress, run_shards
 from stormbench.execution.shards import Shard, split
 from stormbench.execution.timing import spent_on
+from stormbench.files import refuse_outside
 
 _OTHER = "the images or the libraries are not those that the set was made with"
 
@@ -128,6 +129,7 @@ class SetBuilder:
         cells = [cell for cell in self.recipe.cells if not set(names).isdisjoint(writer.lists([cell]))]
         task = self._task(cells)
         for target in task.writer.targets(cells):
+            refuse_outside(self.root, target)
             if target.is_file():
                 target.unlink()
         shards = split(len(self.images), writer.images_a_shard)
@@ -160,8 +162,9 @@ class SetBuilder:
                 origin = writer.origin(entry.path)
             except KeyError:
                 raise DataError(f"{entry.path!r} is listed in {self.root} but does not belong to such a set") from None
-            if not (self.root / entry.path).parent.resolve().is_relative_to(self.root.resolve()):
-                raise DataError(f"{self.root / entry.path} leads out of the set through a link; remove the link")
+            if strangers := set(origin.cells) - set(self.recipe.cells):
+                raise DataError(f"{entry.path!r} is listed in {self.root}, which has no cell {min(strangers)[0]}")
+            refuse_outside(self.root, (self.root / entry.path).parent)
             cells.setdefault((origin.start, origin.stop), []).extend(origin.cells)
         return [Origin(*images, tuple(of_them)) for images, of_them in sorted(cells.items())]
 

@@ -1,6 +1,5 @@
 """Writes a set of corrupted images or of sequences: every image of a data set, in every cell of a suite."""
 
-import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,13 +14,14 @@ from stormbench.datasets import ImageSet, open_images
 from stormbench.datasets.inspection import Inspection, decodable_images, inspect_images
 from stormbench.datasets.on_disk.checking import check
 from stormbench.datasets.on_disk.layouts import FOLDERS
-from stormbench.datasets.on_disk.manifest import Layout, Manifest, file_digest, list_path, read_manifest
+from stormbench.datasets.on_disk.manifest import LISTS, Layout, Manifest, file_digest, list_path, read_manifest
 from stormbench.datasets.on_disk.provenance import Provenance, read_provenance, signature, spelling
 from stormbench.datasets.readers.folder import FolderImages
 from stormbench.errors import DataError, InputError
 from stormbench.execution.journal import Journal, refuse_changes
 from stormbench.execution.parallel import Workers
 from stormbench.execution.runner import Progress
+from stormbench.versions import version_of
 
 JOURNAL = ".unfinished"
 
@@ -120,7 +120,7 @@ def _manifest(
         skipped=[images.keys[index] for index in about.broken],
         keys=None if layout in ("folders", "png", "films") else list(sound.keys),
         severities=sorted({severity for _, severity in suite.cells}) if layout == "arrays" else None,
-        versions={library: importlib.metadata.version(library) for library in libraries},
+        versions={library: version_of(library) for library in libraries},
         cells=suite.cells,
         lists={},
     )
@@ -132,6 +132,9 @@ def _refuse_own_source(images: ImageSet, root: Path) -> None:
 
 
 def _refuse_links(root: Path, layout: Layout, cells: Sequence[Cell]) -> None:
+    for name in (LISTS, JOURNAL):
+        if (root / name).is_symlink():
+            raise DataError(f"{root / name} is a link, and the set would be written elsewhere; remove it")
     for cell in cells if layout in FOLDERS else ():
         place = Path(FOLDERS[layout](cell))
         for folder in (root / place.parts[0], root / place):

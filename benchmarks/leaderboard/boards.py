@@ -5,11 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from stormbench.benchmarks.analysis.metrics import DECIDING, FIGURES
+from stormbench.benchmarks.analysis.names import short_name
 from stormbench.benchmarks.leaderboard.columns import Figure, published_figure
 from stormbench.benchmarks.leaderboard.entries import Entry
 from stormbench.benchmarks.leaderboard.ranks import Rank, beaten_by_intervals, places, surely_beaten
-from stormbench.benchmarks.results.names import short_name
+from stormbench.benchmarks.leaderboard.sampled_entries import MARK
 from stormbench.benchmarks.results.plain_text import shown
+from stormbench.benchmarks.results.samples import SampledResult
 from stormbench.benchmarks.results.verifications import Verification, read_verification
 from stormbench.metrics.baselines import PublishedRow, published_rows
 
@@ -141,7 +143,8 @@ def _board(group: Sequence[Entry], flags: Mapping[int, tuple[str, ...]], *, publ
     baseline = next((run.baseline for run in group if run.baseline), "")
     literature = all(run.is_literature for run in group)
     against = f", measured against {shown(baseline, longest=60)}" if baseline and not literature else ""
-    title = f"{adversary or suite} on {rows[0].images:,} images of {rows[0].data}{against}"
+    sampled = f", {MARK}" if isinstance(group[0].result, SampledResult) else ""
+    title = f"{adversary or suite} on {rows[0].images:,} images of {rows[0].data}{against}{sampled}"
     context = _published_rows(suite) if published and not adversary else []
     return Board(title, index, rows, context, baseline, literature)
 

@@ -13,9 +13,11 @@ from stormbench.benchmarks.analysis.baselines import find_baseline, suite_baseli
 from stormbench.benchmarks.analysis.image_summary import ImageSummary, summarise_images
 from stormbench.benchmarks.analysis.sequence_summary import SequenceSummary, summarise_sequences
 from stormbench.benchmarks.leaderboard.columns import Figure, measured
+from stormbench.benchmarks.leaderboard.sampled_entries import MARK, sampled_figures
 from stormbench.benchmarks.results.documents import kind_of
 from stormbench.benchmarks.results.images import Result
 from stormbench.benchmarks.results.run import ImageRun, Run, SequenceRun
+from stormbench.benchmarks.results.samples import Sample, SampledResult, is_sample
 from stormbench.benchmarks.results.sequences import SequenceResult
 from stormbench.benchmarks.results.tradeoffs import KIND
 from stormbench.cells import CLEAN
@@ -62,7 +64,7 @@ class Entry:
     """
 
     path: Path
-    result: Result | SequenceResult
+    result: Result | SequenceResult | SampledResult
     pixels: str
     figures: dict[str, Figure]
     samples: Mapping[str, Sampled]
@@ -116,10 +118,31 @@ def read_entry(path: Path, baselines: Mapping[str, Baseline]) -> Entry:
     Raises:
         ResultError: it is broken.
     """
+    if is_sample(path):
+        return _of_sample(Sample.open(path))
     run = Run.open(path)
     if isinstance(run, SequenceRun):
         return _of_sequences(run, baselines)
     return _of_images(run, baselines)
+
+
+def _of_sample(sample: Sample) -> Entry:
+    figures, corruptions, note = sampled_figures(sample)
+    ce = "mce" in figures
+    rows: dict[str, list[Figure | None]] = {name: [_percent(found)] for name, found in corruptions.items()}
+    return Entry(
+        sample.path,
+        sample.result,
+        pixels=repr((MARK, Run(sample.path, sample.result).pixels, sorted(sample.result.keys))),
+        figures=figures,
+        samples={},
+        cells=Cells("By corruption, in percent, with 95 % intervals", ["CE" if ce else "mean error"], rows),
+        by_name=corruptions,
+        by_name_title="CE" if ce else "The mean error over the five severities, in percent",
+        baseline="alexnet" if ce else "",
+        is_literature=ce,
+        notes=(note,),
+    )
 
 
 def _of_images(run: ImageRun, baselines: Mapping[str, Baseline]) -> Entry:

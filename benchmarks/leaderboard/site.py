@@ -20,6 +20,7 @@ from stormbench.benchmarks.leaderboard.libraries import datatables, vega_embed
 from stormbench.benchmarks.leaderboard.texts import all_rows, as_csv, as_latex, as_markdown, curves_as_csv, used_columns
 from stormbench.benchmarks.results.images import Result
 from stormbench.benchmarks.results.plain_text import shown
+from stormbench.benchmarks.results.samples import SampledResult
 from stormbench.benchmarks.results.sequences import SequenceResult
 from stormbench.benchmarks.results.settings import DefenseRecord
 from stormbench.files import atomic_write
@@ -115,7 +116,7 @@ def _filters(rows: Sequence[Row]) -> dict[str, list[str]]:
     }
 
 
-def _provenance(result: Result | SequenceResult) -> dict[str, str]:
+def _provenance(result: Result | SequenceResult | SampledResult) -> dict[str, str]:
     """Where the figures of a measured row come from."""
     defense = {"Defense": _defense(result.defense)} if result.defense else {}
     data, skipped = result.data, result.data.skipped
@@ -141,7 +142,7 @@ def _defense(record: DefenseRecord) -> str:
     return f"{record.spec}, seed {record.seed}{votes}{weights}"
 
 
-def _pixels(result: Result | SequenceResult) -> str:
+def _pixels(result: Result | SequenceResult | SampledResult) -> str:
     geometry = json.dumps(asdict(result.suite.geometry)) if result.suite.geometry else "as they are"
     codec = f"JPEG quality {result.suite.jpeg_quality}" if result.suite.jpeg_quality else "lossless"
     released = f", read from {result.data.released}" if result.data.released else ""

@@ -7,11 +7,13 @@ from pathlib import Path
 from stormbench.benchmarks.analysis.tradeoff import results_of
 from stormbench.benchmarks.leaderboard.curves import Curve, read_curve
 from stormbench.benchmarks.leaderboard.entries import Entry, read_entry, result_files
-from stormbench.benchmarks.results.attack_outcomes import verdict_of
+from stormbench.benchmarks.results.attacks import verdict_of
 from stormbench.benchmarks.results.images import Result
 from stormbench.benchmarks.results.plain_text import shown
 from stormbench.benchmarks.results.run import ImageRun, Run
+from stormbench.benchmarks.results.samples import Sample, SampledResult, is_sample
 from stormbench.benchmarks.results.sequences import SequenceResult
+from stormbench.benchmarks.suites.weights import weighting
 from stormbench.cells import CLEAN
 from stormbench.corruptions import CORRUPTIONS
 from stormbench.errors import ResultError
@@ -40,15 +42,17 @@ def add_result(path: Path, folder: Path) -> Entry:
     return read_entry(place / "result.json", {})
 
 
-def _accepted(path: Path, folder: Path) -> Result | SequenceResult:
+def _accepted(path: Path, folder: Path) -> Result | SequenceResult | SampledResult:
     result = read_entry(path, {}).result  # which checks it against its seal, its outcomes and its counts
     if doubt := implausible(result) or _strange_verdict(path, result):
         raise ResultError(f"{path} is refused: {doubt}")
+    if isinstance(result, SampledResult):
+        _refuse_chosen_stops(path, result)
     _refuse_copies(path, result.outcomes.sha256, folder)
     return result
 
 
-def _copy(path: Path, result: Result | SequenceResult, target: Path) -> None:
+def _copy(path: Path, result: Result | SequenceResult | SampledResult, target: Path) -> None:
     """The outcomes and then the result, each whole."""
     beside = path.parent / result.outcomes.file
     atomic_write(target.parent / beside.name, beside.read_bytes(), durable=True)
@@ -77,7 +81,7 @@ def add_curve(path: Path, folder: Path) -> Curve:
     return read_curve(place / f"{_slug(curve.tradeoff.name)}.tradeoff.json")
 
 
-def implausible(result: Result | SequenceResult) -> str | None:
+def implausible(result: Result | SequenceResult | SampledResult) -> str | None:
     """What cannot be in a result that agrees with itself, or None."""
     digests = (result.model.digest, result.data.fingerprint, result.outcomes.sha256)
     checks = {
@@ -98,7 +102,7 @@ def _strange_cells(result: Result) -> str | None:
     return None
 
 
-def _strange_verdict(path: Path, result: Result | SequenceResult) -> str | None:
+def _strange_verdict(path: Path, result: Result | SequenceResult | SampledResult) -> str | None:
     record = result.adversarial if isinstance(result, Result) else None
     if record is None or not isinstance(result, Result):
         return None
@@ -107,6 +111,14 @@ def _strange_verdict(path: Path, result: Result | SequenceResult) -> str | None:
     allowed = verdict_of(record, attacked, result.model.classes)
     said = shown(record.verdict, longest=40)
     return None if allowed == record.verdict else f"its verdict is {said!r}, its outcomes say {allowed!r}"
+
+
+def _refuse_chosen_stops(path: Path, result: SampledResult) -> None:
+    if strange := [cell.corruption for cell in result.cells if cell.corruption not in CORRUPTIONS]:
+        raise ResultError(f"{path} is refused: there is no corruption {shown(', '.join(strange), longest=80)}")
+    stop = Sample.open(path).stop_by_rule(weighting(result.suite.name, result.keys).weights)
+    if result.plan.blocks != stop:
+        raise ResultError(f"{path} is refused: it has {result.plan.blocks} blocks, and had to stop after {stop}")
 
 
 def _in_the_future(created: datetime) -> bool:
@@ -120,9 +132,14 @@ def _is_plain(name: str) -> bool:
 
 def _refuse_copies(path: Path, outcomes: str, folder: Path) -> None:
     for other in result_files(folder):
-        if other.resolve() != path.resolve() and Run.open(other).result.outcomes.sha256 == outcomes:
+        if other.resolve() != path.resolve() and _outcomes_of(other) == outcomes:
             raise ResultError(f"{path} is refused: {other} has the very same outcomes")
 
 
 def _slug(run: str) -> str:
     return re.sub(r"[^\w=,-]+", "-", run, flags=re.ASCII).strip("-")[:80] or "run"
+
+
+def _outcomes_of(path: Path) -> str:
+    result = Sample.open(path).result if is_sample(path) else Run.open(path).result
+    return str(result.outcomes.sha256)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import nn
 
-from stormbench.benchmarks.models import conditional, python_files, zoo
+from stormbench.benchmarks.models import conditional, python_files, trained, zoo
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.models.published import Adapted, adapted
 from stormbench.benchmarks.models.python_files import PythonFile
@@ -43,8 +43,8 @@ def load_model(
     """Loads a classifier.
 
     Args:
-        spec: ``torchvision:NAME[@WEIGHTS]``, ``timm:NAME``, ``checkpoint:PATH@ARCHITECTURE``, ``oat:PATH@lam=LAMBDA``
-            or ``python:MODULE:FACTORY`` (``stormbench list models``).
+        spec: ``torchvision:NAME[@WEIGHTS]``, ``timm:NAME``, ``checkpoint:PATH@ARCHITECTURE``, ``oat:PATH@lam=LAMBDA``,
+            ``net:PATH`` or ``python:MODULE:FACTORY`` (``stormbench list models``).
         mean: subtracted from each channel, instead of what comes with the model.
         std: divides each channel, likewise.
         resize: short side before the crop, likewise.
@@ -140,10 +140,15 @@ def _from_oat(identifier: str) -> Found:
     return Found(network, Preprocessing(), f"oat:{source}")  # normalisation is inside
 
 
+def _from_net(identifier: str) -> Found:
+    return Found(trained.load(identifier), Preprocessing(), f"net:{identifier}")  # normalisation is inside
+
+
 _LOADERS: dict[str, Callable[[str], Found]] = {
     "torchvision": _from_torchvision,
     "timm": _from_timm,
     "checkpoint": _from_checkpoint,
     "python": _from_python,
     "oat": _from_oat,
+    "net": _from_net,
 }

@@ -51,6 +51,7 @@ MODEL_SOURCES = Registry(
             "oat:PATH@lam=LAMBDA[,width=WIDTH]",
             "what `stormbench train oat`, `oats` or `pgd` wrote, at one trade-off: oat:run/model.safetensors@lam=0.2",
         ),
+        ModelSource("net", "net:PATH", "what `stormbench train RECIPE` wrote: net:run/model.safetensors"),
     ],
 )
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from stormbench.benchmarks.results.arrays import arrays_from, sealed_content
-from stormbench.benchmarks.results.attack_outcomes import ATTACK_ARRAYS, AttackOutcomes, recounted
-from stormbench.benchmarks.results.attacks import AdversarialRecord
+from stormbench.benchmarks.results.attacks import AdversarialRecord, recounted
 from stormbench.benchmarks.results.documents import SCHEMA_VERSION, kind_of, migrated, read_record, write_sealed
 from stormbench.benchmarks.results.records import Count, Digest, PositiveCount, Record, Text
 from stormbench.benchmarks.results.settings import OutcomesRecord, Settings
+from stormbench.defenses.robustness.outcomes import AttackOutcomes, attack_arrays
 from stormbench.errors import ResultError
 from stormbench.files import atomic_write, npz
 from stormbench.metrics.classification import wrong_in_top
@@ -200,7 +200,7 @@ def _read_outcomes(path: Path, result: Result) -> tuple[Outcomes, AttackOutcomes
     beside = path.parent / Path(result.outcomes.file).name
     content = sealed_content(beside, path, result.outcomes.sha256)
     record = result.adversarial if result.adversarial and result.adversarial.by_image else None
-    arrays = arrays_from(content, [*OUTCOME_ARRAYS, *(ATTACK_ARRAYS if record else [])], str(beside))
+    arrays = arrays_from(content, [*OUTCOME_ARRAYS, *_attack_arrays(record)], str(beside))
     outcomes = Outcomes(**{name: arrays[name] for name in OUTCOME_ARRAYS})
     attacked = AttackOutcomes.from_arrays(arrays) if record else None
     departure = outcomes.departure(result.data.images, result.model.classes, len(result.cells))
@@ -212,3 +212,7 @@ def _read_outcomes(path: Path, result: Result) -> tuple[Outcomes, AttackOutcomes
     if disagree or (attacked and record and recounted(record, attacked) != record):
         raise ResultError(f"the outcomes in {beside} do not add up to the counts in {path}")
     return outcomes, attacked
+
+
+def _attack_arrays(record: AdversarialRecord | None) -> list[str]:
+    return attack_arrays(gradients=record.gradients_by_image) if record else []

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stormbench.benchmarks.results.attack_outcomes import ATTACKERS, AttackOutcomes
+from stormbench.benchmarks.results.attacks import roles_of
 from stormbench.benchmarks.results.documents import kind_of
 from stormbench.benchmarks.results.images import Outcomes, Result, read_attack, read_outcomes, read_result
 from stormbench.benchmarks.results.sequences import (
@@ -20,6 +20,8 @@ from stormbench.benchmarks.results.sequences import (
 )
 from stormbench.benchmarks.results.settings import Settings
 from stormbench.cells import Cell
+from stormbench.defenses.robustness.outcomes import ATTACKERS, AttackOutcomes
+from stormbench.errors import ResultError
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,13 @@ class Run:
             ResultError: there is no such file, it is not a result, or it was changed after it was written.
         """
         path = Path(path)
-        if kind_of(path) == "sequences":
+        kind = kind_of(path)
+        if kind == "sample":
+            raise ResultError(
+                f"{path} is of a run with a chosen precision, which shows each image in some cells only; here a full "
+                "run is wanted (gate and verify take both)"
+            )
+        if kind == "sequences":
             return SequenceRun(path, read_sequence_result(path))
         return ImageRun(path, read_result(path))
 
@@ -64,7 +72,7 @@ class Run:
 
     @property
     def pixels(self) -> dict[str, Any]:
-        """Everything that the pixels of the run depend on; runs that agree in all of it can be paired."""
+        """What the run's pixels and its model's arithmetic depend on; runs that agree in all of it can be paired."""
         return {what: setting(self.result) for what, setting in _SAME_PIXELS.items()}
 
 
@@ -102,7 +110,7 @@ class ImageRun(Run):
         """Which images stayed right under the worst attack, shape ``(images,)``; None where that was not kept."""
         if self.attack is None or self.result.adversarial is None:
             return None
-        found = self.attack.under(self.result.adversarial, *ATTACKERS)
+        found = self.attack.under(roles_of(self.result.adversarial), *ATTACKERS)
         return found[0] if found else None
 
 
@@ -122,7 +130,9 @@ class SequenceRun(Run):
         return read_sequence_outcomes(self.path, self.result)
 
 
-# What must be equal for two runs to have seen the same pixels, and what to say where it is not.
+ARITHMETIC = "arithmetic (precision, compilation, layout)"
+
+# What must be equal for two runs to be paired, and what to say where it is not: the pixels, and how they were judged.
 _SAME_PIXELS: dict[str, Callable[[Settings], Any]] = {
     "suite": lambda result: result.suite.name,
     "severity scale": lambda result: result.suite.scale,
@@ -132,4 +142,5 @@ _SAME_PIXELS: dict[str, Callable[[Settings], Any]] = {
     "images (fingerprint)": lambda result: result.data.fingerprint,
     "released files": lambda result: result.data.released,
     "seed": lambda result: result.seed,
+    ARITHMETIC: lambda result: result.inference,
 }

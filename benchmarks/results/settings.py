@@ -1,6 +1,6 @@
 """Records of the settings under which a result was made."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -54,6 +54,20 @@ class SuiteRecord(Record):
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] | None
 
 
+class InferenceRecord(Record):
+    """How the model computed, where it was not float32 as it is written.
+
+    Attributes:
+        precision: number format of matrix products and convolutions.
+        compiled: by ``torch.compile``.
+        channels_last: weights and images in that layout.
+    """
+
+    precision: Literal["fp32", "tf32", "bf16", "fp16"]
+    compiled: bool
+    channels_last: bool
+
+
 class OutcomesRecord(Record):
     """The file with the outcome of every image, and its digest."""
 
@@ -89,5 +103,6 @@ class Settings(Record):
     data: DataRecord
     seed: int
     batch_size: PositiveCount
+    inference: InferenceRecord | None = None
     versions: dict[Text, Text]
     device: DeviceRecord | None = None

@@ -19,11 +19,12 @@ from PIL import Image
 from threadpoolctl import threadpool_limits
 
 from stormbench.cells import Pixels
-from stormbench.corruptions import CORRUPTIONS, corrupt
+from stormbench.corruptions import CORRUPTIONS, IMAGENET_C, corrupt
 from stormbench.corruptions.opencv import one_thread
 from stormbench.datasets.geometry import Geometry
 from stormbench.errors import InputError, MissingDependencyError
 from stormbench.randomness import stream
+from stormbench.versions import version_of
 
 Photos = Sequence[Pixels]
 SIDE = 224
@@ -105,7 +106,7 @@ def imagecorruptions() -> Contender:
     def run(image: Pixels, name: str, severity: int) -> Pixels:
         return np.asarray(theirs(image, severity, name), dtype=np.uint8)
 
-    return Contender("imagecorruptions-imaug", run, frozenset(CORRUPTIONS))
+    return Contender("imagecorruptions-imaug", run, frozenset(IMAGENET_C))
 
 
 def reference_module(path: Path) -> Contender:
@@ -212,8 +213,6 @@ def _time(contender: Contender, photo: Pixels, name: str, severity: int) -> floa
 
 def machine() -> dict[str, Any]:
     """Processor, cores, load, system, Python and libraries, and the date."""
-    from importlib.metadata import version
-
     model = next(
         (line.split(":")[1].strip() for line in _cpuinfo() if line.startswith("model name")), platform.processor()
     )
@@ -224,7 +223,7 @@ def machine() -> dict[str, Any]:
         "system": platform.platform(),
         "python": platform.python_version(),
         "libraries": {
-            name: version(name) for name in ("numpy", "numba", "scipy", "opencv-python", "pillow", "scikit-image")
+            name: version_of(name) for name in ("numpy", "numba", "scipy", "opencv-python", "pillow", "scikit-image")
         },
         "date": datetime.now(UTC).date().isoformat(),
     }

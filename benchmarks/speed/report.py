@@ -8,7 +8,8 @@ from typing import Any
 from rich.table import Table
 
 from stormbench.benchmarks.speed.measure import Measurement
-from stormbench.corruptions import CORRUPTIONS
+from stormbench.corruptions import C_BAR
+from stormbench.metrics.corruption import TEST_CORRUPTIONS
 
 DIFFERENT: Mapping[str, str] = {
     "motion_blur": "sums without 16-bit rounding; stops short on small images",
@@ -22,22 +23,23 @@ DIFFERENT: Mapping[str, str] = {
 }
 """Where the peer computes something else than the reference (and so than stormbench)."""
 
-PEER, TOTAL = "imagecorruptions-imaug", "the 15"
-FIFTEEN = tuple(name for name, entry in CORRUPTIONS.items() if entry.group != "extra")
+PEER = "imagecorruptions-imaug"
+SUMS: Mapping[str, tuple[str, ...]] = {"the 15": TEST_CORRUPTIONS, "the 10 of C-bar": C_BAR["imagenet"]}
+"""What is summed, each below its own rows."""
 
 
 def totals(results: Iterable[Measurement]) -> dict[tuple[str, str], dict[int, float]]:
-    """Milliseconds by (contender, corruption) and severity, with the sum of the fifteen as corruption ``TOTAL``.
+    """Milliseconds by (contender, corruption) and severity, with the sums as corruptions of the names in ``SUMS``.
 
-    A contender that lacks or fails one of the fifteen has no sum.
+    A contender that lacks or fails one of the corruptions of a sum does not have it.
     """
     cells: dict[tuple[str, str], dict[int, float]] = {}
     for result in results:
         cells.setdefault((result.contender, result.corruption), {})[result.severity] = result.typical
-    for contender in {contender for contender, _ in cells}:
-        rows = [cells.get((contender, name)) for name in FIFTEEN]
+    for contender, (total, summed) in product({contender for contender, _ in cells}, SUMS.items()):
+        rows = [cells.get((contender, name)) for name in summed]
         severities = {severity for row in rows if row for severity in row}
-        cells[contender, TOTAL] = {
+        cells[contender, total] = {
             s: sum(row.get(s, float("nan")) if row else float("nan") for row in rows) for s in severities
         }
     return cells
@@ -63,14 +65,21 @@ def speed_table(results: Sequence[Measurement], facts: Mapping[str, Any]) -> Tab
         if contender != contenders[0]:
             table.add_column("ratio", justify="right", no_wrap=True)
     measured = list(dict.fromkeys(result.corruption for result in results))
-    fifteen = [name for name in measured if name in FIFTEEN]
-    for name in [*fifteen, TOTAL, *(name for name in measured if name not in FIFTEEN)]:
-        mark = " *" if name in DIFFERENT and PEER in contenders else ""
-        last = name == TOTAL or [name] == fifteen[-1:]
-        table.add_row(
-            name + mark, *_row(cells, contenders, name, spans), style="bold" if name == TOTAL else "", end_section=last
-        )
+    for names in _sections(measured):
+        for name in names:
+            mark = " *" if name in DIFFERENT and PEER in contenders else ""
+            last = name in SUMS or (name == names[-1] or names[names.index(name) + 1] in SUMS)
+            style = "bold" if name in SUMS else ""
+            table.add_row(name + mark, *_row(cells, contenders, name, spans), style=style, end_section=last)
     return table
+
+
+def _sections(measured: Sequence[str]) -> Iterable[list[str]]:
+    """The rows of each sum that was measured, with it at their end, then the rows of none."""
+    for total, summed in SUMS.items():
+        if rows := [name for name in measured if name in summed]:
+            yield [*rows, total]
+    yield [name for name in measured if not any(name in summed for summed in SUMS.values())]
 
 
 def footnotes(results: Sequence[Measurement]) -> list[str]:

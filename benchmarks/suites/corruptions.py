@@ -5,11 +5,22 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from stormbench.cells import SEVERITIES
-from stormbench.corruptions import CORRUPTIONS
+from stormbench.corruptions import C_BAR, CORRUPTIONS
 from stormbench.datasets import Geometry
 from stormbench.datasets.on_disk.manifest import Layout
 from stormbench.errors import InputError
 from stormbench.metrics.corruption import TEST_CORRUPTIONS
+
+
+def refuse_empty(**chosen: Sequence[object] | None) -> None:
+    """A choice of nothing is not a choice of everything.
+
+    Raises:
+        InputError: one of the choices is an empty list.
+    """
+    for what, choice in chosen.items():
+        if choice is not None and not choice:
+            raise InputError(f"no {what} are chosen; name some, or leave the choice out for all of the suite's")
 
 
 @dataclass(frozen=True)
@@ -52,13 +63,16 @@ class CorruptionSuite:
         return lossless if self.jpeg_quality is None else {"folders": "folders", **lossless}
 
     def narrowed(self, corruptions: Sequence[str] | None, severities: Sequence[int] | None) -> "CorruptionSuite":
-        """The same suite with only some cells, or with the extra corruptions, in the registry's order.
+        """The same suite with only some cells, or with others that have its scale, in the registry's order.
 
         Raises:
             UnknownNameError: there is no such corruption.
-            InputError: a severity is not 1 to 5.
+            InputError: a severity is not 1 to 5, a list is empty, or a corruption has none at the suite's scale.
         """
+        refuse_empty(corruptions=corruptions, severities=severities)
         wanted = {CORRUPTIONS[name].name for name in corruptions or self.corruptions}
+        if lacking := [name for name in wanted if self.scale not in CORRUPTIONS[name].severities]:
+            raise InputError(f"{self.name} has scale {self.scale}, which has no severities of {', '.join(lacking)}")
         if bad := set(severities or ()) - set(SEVERITIES):
             raise InputError(f"severities are 1 to 5, not {', '.join(map(str, sorted(bad)))}")
         return replace(
@@ -100,4 +114,22 @@ CORRUPTION_SUITES = [
         None,
     ),
     CorruptionSuite("cifar-c", "CIFAR-10-C and CIFAR-100-C: 32x32 images, lossless", "cifar", None, None, None),
+    CorruptionSuite(
+        "imagenet-c-bar",
+        "ImageNet-C-bar: 10 corruptions far from ImageNet-C's x 5 severities at 224x224, JPEG 85, plain mean errors",
+        "imagenet",
+        Geometry(256, 224),
+        85,
+        None,
+        C_BAR["imagenet"],
+    ),
+    CorruptionSuite(
+        "cifar10-c-bar",
+        "CIFAR-10-C-bar: 10 corruptions far from CIFAR-10-C's x 5 severities, 32x32 images, lossless",
+        "cifar",
+        None,
+        None,
+        None,
+        C_BAR["cifar"],
+    ),
 ]

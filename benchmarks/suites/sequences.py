@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from stormbench.benchmarks.suites.corruptions import refuse_empty
 from stormbench.cells import Cell
 from stormbench.corruptions.perturbations import LEVELS, PERTURBATIONS
 from stormbench.datasets import Geometry
@@ -58,8 +59,9 @@ class SequenceSuite:
 
         Raises:
             UnknownNameError: there is no such perturbation.
-            InputError: a level is not 1 to 3, or none of the perturbations has it.
+            InputError: a level is not 1 to 3, none of the perturbations has it, or a list is empty.
         """
+        refuse_empty(perturbations=perturbations, levels=levels)
         wanted = {PERTURBATIONS[name].name for name in perturbations or self.perturbations}
         if bad := set(levels or ()) - set(LEVELS):
             raise InputError(f"levels are 1 to 3, not {', '.join(map(str, sorted(bad)))}")

@@ -1,7 +1,5 @@
 """Trains OAT, OATS and dedicated models on a data set, and writes checkpoints with cards."""
 
-import importlib.metadata
-import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,17 +9,16 @@ import torch
 
 from stormbench.benchmarks.training.begun import check_begun, forget, images_record
 from stormbench.benchmarks.training.loader import loader
+from stormbench.benchmarks.training.provenance import CHECKPOINT, UNFINISHED, refuse_another, versions
 from stormbench.datasets import Geometry, ImageSet, match_classes
 from stormbench.defenses.oat.card import Card, read_card, write_checkpoint
-from stormbench.defenses.oat.machine import Machine, Precision, on_machine
 from stormbench.defenses.oat.model import ConditionalModel
 from stormbench.defenses.oat.recipe import Recipe
 from stormbench.defenses.oat.spec import NetworkSpec
-from stormbench.defenses.oat.training import Progress, train
-from stormbench.errors import InputError, SettingsChangedError
-
-CHECKPOINT = "model.safetensors"
-_VERSIONS_OF = ("stormbench", "torch", "numpy")
+from stormbench.defenses.oat.training import train
+from stormbench.defenses.training.distributed import Precision, Strategy, launch
+from stormbench.defenses.training.loop import Progress
+from stormbench.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -36,24 +33,23 @@ class _Work:
     out: Path
     report: Callable[[Progress], None] | None
 
-    def __call__(self, machine: Machine) -> None:
+    def __call__(self, strategy: Strategy) -> None:
         torch.manual_seed(self.recipe.seed)
         model = ConditionalModel(self.network)
         load = loader(self.images, match_classes(self.images, self.network.classes), self.geometry, "cpu")
-        unfinished = self.out / "training.unfinished"
-        report = None if machine.rank else self.report
+        unfinished = self.out / UNFINISHED
+        report = None if strategy.rank else self.report
         history = train(
-            model, load, len(self.images), self.recipe, checkpoint=unfinished, report=report, machine=machine
+            model, load, len(self.images), self.recipe, checkpoint=unfinished, report=report, strategy=strategy
         )
-        if machine.rank:
+        if strategy.rank:
             return
         write_checkpoint(
             model,
             self.out / CHECKPOINT,
             recipe=self.recipe,
             data=self.data,
-            versions={"python": platform.python_version()}
-            | {lib: importlib.metadata.version(lib) for lib in _VERSIONS_OF},
+            versions=versions(),
             history=[asdict(progress) for progress in history],
         )
         forget(unfinished)
@@ -95,17 +91,10 @@ def train_conditional(
     data = images_record(images, geometry)
     path = out / CHECKPOINT
     if not path.exists():
-        check_begun(out / "training.unfinished", data)
+        check_begun(out / UNFINISHED, data)
         work = _Work(network, recipe, images, geometry, data, out, report)
-        on_machine(work, device=device, devices=devices, precision=precision)
+        launch(work, device=device, devices=devices, precision=precision)
     card = read_card(path)
-    _refuse_another(card, network, recipe, data, path)
+    settings = {**asdict(network), **asdict(recipe), **data}
+    refuse_another(path, settings, {**asdict(card.network), **asdict(card.recipe), **card.data})
     return path, card
-
-
-def _refuse_another(card: Card, network: NetworkSpec, recipe: Recipe, data: dict[str, Any], path: Path) -> None:
-    now = {**asdict(network), **asdict(recipe), **data}
-    then = {**asdict(card.network), **asdict(card.recipe), **card.data}
-    for name in (name for name in now if now[name] != then.get(name)):
-        changed = f"{path} was trained with {name} {then.get(name)}, this run has {now[name]}"
-        raise SettingsChangedError(f"{changed}; choose another output or remove it")

@@ -11,8 +11,10 @@ import typer
 from stormbench.cli import (
     attack,
     baseline,
+    campaign,
     compare,
     demo,
+    gate,
     generate,
     leaderboard,
     listing,
@@ -37,11 +39,13 @@ app.command(name="list")(listing.show)
 app.command()(score.score)
 app.command()(attack.attack)
 app.command()(tradeoff.tradeoff)
+app.command()(campaign.campaign)
 app.command()(generate.generate)
 app.command()(baseline.baseline)
 app.add_typer(leaderboard.app, name="leaderboard")
 app.command()(verify.verify)
 app.command()(compare.compare)
+app.command()(gate.gate)
 app.command()(show.show)
 app.add_typer(train.app, name="train")
 

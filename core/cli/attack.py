@@ -2,11 +2,15 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from stormbench.cli import options
+from stormbench.errors import InputError
+
+if TYPE_CHECKING:
+    from stormbench.defenses.robustness import Budget
 
 
 class Norm(StrEnum):
@@ -25,7 +29,13 @@ def attack(
     defense: options.Defense = None,
     norm: Annotated[Norm, typer.Option(help="linf: largest change of a channel; l2: Euclidean length.")] = Norm.linf,
     eps: Annotated[str, typer.Option(help="Radius, for pixels in 0..1: 8/255")] = "8/255",
-    budget: Annotated[str, typer.Option(help="quick, standard or thorough.")] = "standard",
+    budget: Annotated[
+        str | None, typer.Option(help="How hard to try, standard by default; `stormbench list budgets` shows all.")
+    ] = None,
+    chosen: Annotated[
+        list[str] | None,
+        typer.Option("--attack", help="An attack in place of a budget: apgd:loss=dlr,targets=9; may be repeated."),
+    ] = None,
     transfer: Annotated[
         list[str] | None, typer.Option(help="Another model to make transferred attacks on; may be repeated.")
     ] = None,
@@ -49,12 +59,14 @@ def attack(
     from stormbench.cli.tables.attacks import print_attack
 
     geometry: dict[str, Any] = {"resize": resize, "crop": crop, "interpolation": interpolation}
-    loaded = load_model(model, mean=options.three_fractions(mean), std=options.three_fractions(std), **geometry)
+    loaded = load_model(
+        model, mean=options.three_fractions(mean, "--mean"), std=options.three_fractions(std, "--std"), **geometry
+    )
     how: dict[str, Any] = {
         "out": out,
-        "eps": options.fraction(eps),
+        "eps": options.fraction(eps, "--eps"),
         "norm": norm.value,
-        "budget": budget,
+        "budget": _budget(budget, chosen),
         "name": name,
         "defense": defense,
         "sources": {source: source for source in transfer or ()},
@@ -69,6 +81,21 @@ def attack(
         resized = corruption_suite(suite).resized(**geometry)
         path, result = run(loaded, data, resized, progress=report, announce=_announce, **how)
     print_attack(result, path)
+
+
+def _budget(budget: str | None, attacks: list[str] | None) -> "str | Budget":
+    """The budget by its name, or one made of the attacks that were named.
+
+    Raises:
+        InputError: both were given.
+    """
+    if not attacks:
+        return budget or "standard"
+    if budget:
+        raise InputError(f"choose --budget {budget} or --attack {attacks[0]}, not both")
+    from stormbench.defenses.robustness.budgets import chosen_attacks
+
+    return chosen_attacks(attacks)
 
 
 def _announce(passes: int, seconds: float) -> None:

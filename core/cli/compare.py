@@ -10,6 +10,9 @@ import typer
 def compare(
     results: Annotated[list[Path], typer.Argument(help="Result files; the first is compared with each of the others.")],
     baseline: Annotated[str | None, typer.Option(help="Name, .toml or result .json to normalise by.")] = None,
+    any_arithmetic: Annotated[
+        bool, typer.Option("--any-arithmetic", help="Also runs in other precisions, or compiled ones with others.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Says which model is better, by how much and how surely, image by image."""
@@ -18,7 +21,7 @@ def compare(
     from stormbench.cli.tables.comparisons import print_comparison
 
     (found,) = find_baselines([baseline]).values() if baseline else [None]
-    comparisons = run(results, baseline=found)
+    comparisons = run(results, baseline=found, any_arithmetic=any_arithmetic)
     if as_json:
         typer.echo(json.dumps([comparison.as_json() for comparison in comparisons], indent=1))
         return

@@ -38,7 +38,8 @@ def _defenses() -> Rows:
 def _attacks() -> Rows:
     from stormbench.defenses.attacks import ATTACKS
 
-    return ((attack.name, attack.summary) for attack in ATTACKS.values())
+    for attack in ATTACKS.values():
+        yield attack.name, attack.summary, "linf, l2", attack.settings, f"{attack.passes} an image: {attack.cost}"
 
 
 def _budgets() -> Rows:
@@ -65,6 +66,18 @@ def _data() -> Rows:
     return ((source.spelling, source.summary) for source in DATA_SOURCES.values())
 
 
+def _recipes() -> Rows:
+    from stormbench.defenses.training import recipes
+
+    return ((recipe.name, recipe.source) for recipe in recipes().values())
+
+
+def _networks() -> Rows:
+    from stormbench.defenses.networks.registry import NETWORKS
+
+    return ((network.name, network.summary) for network in NETWORKS.values())
+
+
 _LISTS: dict[str, Callable[[], Rows]] = {
     "corruptions": _corruptions,
     "perturbations": _perturbations,
@@ -75,6 +88,8 @@ _LISTS: dict[str, Callable[[], Rows]] = {
     "budgets": _budgets,
     "models": _models,
     "data": _data,
+    "recipes": _recipes,
+    "networks": _networks,
 }
 Kind = StrEnum("Kind", list(_LISTS))  # type: ignore[misc] # the table is the one place that names the kinds
 

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+_DIGITS = 6
+
 
 class Engine(StrEnum):
     """Who does the work."""
@@ -16,44 +18,65 @@ class Engine(StrEnum):
     dask = "dask"
 
 
-def fraction(text: str) -> float:
-    """Reads ``0.485`` or ``8/255``."""
+class Precision(StrEnum):
+    """In what number format a model computes."""
+
+    fp32 = "fp32"
+    tf32 = "tf32"
+    bf16 = "bf16"
+    fp16 = "fp16"
+
+
+def fraction(text: str, option: str) -> float:
+    """Reads ``0.485`` or ``8/255``; a mistake is told with the option's name, here and below."""
     try:
         return float(Fraction(text.strip()))
-    except (ValueError, ZeroDivisionError):
-        raise typer.BadParameter(f"{text!r} is not a number such as 0.5 or 8/255") from None
+    except (ValueError, ZeroDivisionError, OverflowError):
+        raise _mistake(f"{text!r} is not a number such as 0.5 or 8/255", option) from None
 
 
-def three_fractions(text: str | None) -> tuple[float, float, float] | None:
+def _mistake(message: str, option: str) -> typer.BadParameter:
+    return typer.BadParameter(message, param_hint=option)
+
+
+def three_fractions(text: str | None, option: str) -> tuple[float, float, float] | None:
     """Reads one number per colour, or one for all: ``123/255,117/255,104/255``."""
     if text is None:
         return None
-    numbers = [fraction(part) for part in text.split(",")]
+    numbers = [fraction(part, option) for part in text.split(",")]
     if len(numbers) not in (1, 3):
-        raise typer.BadParameter(f"{text!r} has {len(numbers)} numbers; give one, or three with commas (RGB)")
+        raise _mistake(f"{text!r} has {len(numbers)} numbers; give one, or three with commas (RGB)", option)
     red, green, blue = numbers * (3 // len(numbers))
     return red, green, blue
 
 
-def names(text: str | None) -> list[str] | None:
-    """Reads ``fog,snow``."""
-    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
-
-
-def integers(text: str | None) -> list[int] | None:
-    """Reads ``1,3,5`` or ``1-5``."""
+def names(text: str | None, option: str) -> list[str] | None:
+    """Reads ``fog,snow``; nothing is not everything."""
     if text is None:
         return None
-    try:
-        ranges = [part.partition("-") for part in text.split(",")]
-        return [number for first, _, last in ranges for number in range(int(first), int(last or first) + 1)]
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a list of numbers such as 1,3,5 or 1-5") from None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts):
+        raise _mistake(f"{text!r} is not a list of names such as fog,snow", option)
+    return parts
 
 
-def numbers(text: str) -> tuple[float, ...]:
+def integers(text: str | None, option: str) -> list[int] | None:
+    """Reads ``1,3,5`` or ``1-5``."""
+    return None if text is None else [number for part in text.split(",") for number in _range(part, text, option)]
+
+
+def _range(part: str, text: str, option: str) -> range:
+    first, dash, last = (piece.strip() for piece in part.partition("-"))
+    if not (first.isdecimal() and (last.isdecimal() or not dash)) or max(len(first), len(last)) > _DIGITS:
+        raise _mistake(f"{text!r} is not a list of numbers such as 1,3,5 or 1-5", option)
+    if int(last or first) < int(first):
+        raise _mistake(f"{part.strip()!r} runs backwards; the smaller number comes first", option)
+    return range(int(first), int(last or first) + 1)
+
+
+def numbers(text: str, option: str) -> tuple[float, ...]:
     """Reads ``0,0.1,1/3``."""
-    return tuple(fraction(part) for part in text.split(","))
+    return tuple(fraction(part, option) for part in text.split(","))
 
 
 def workers(engine: Engine, scheduler: str | None, processes: int) -> Any:

@@ -14,10 +14,13 @@ def show(
     ] = 224,
     scale: Annotated[str, typer.Option(help="Severities made for: imagenet, inception, imagenet64, cifar.")] = "auto",
     seed: Annotated[int, typer.Option(help="Of the random corruptions.")] = 0,
+    suite: Annotated[
+        str | None, typer.Option(help="The corruptions of this suite; the 19 of ImageNet-C if not given.")
+    ] = None,
     perturbation: Annotated[str | None, typer.Option(help="Instead: this sequence, as .gif, .mp4 or a strip.")] = None,
     level: Annotated[int, typer.Option(help="Of a noise sequence: 1, 2 or 3.")] = 1,
 ) -> None:
-    """Draws every corruption at every severity on one sheet, or shows one perturbation sequence."""
+    """Draws the corruptions of a suite at every severity on one sheet, or shows one perturbation sequence."""
     from PIL import Image
 
     from stormbench.corruptions.contact_sheet import contact_sheet
@@ -33,9 +36,22 @@ def show(
         return
     if output.suffix.lower() not in Image.registered_extensions():
         raise InputError(f"{output} names no image format; end it with .png, .jpg, .webp, ...")
-    sheet = contact_sheet(Geometry(size, size)(read_image(photo)), scale=scale, seed=seed)
+    names, scale = _of_suite(suite, scale)
+    sheet = contact_sheet(Geometry(size, size)(read_image(photo)), names, scale=scale, seed=seed)
     Image.fromarray(sheet).save(output)
-    typer.echo(f"wrote {output}: every corruption at every severity, on {photo.name} at {size} x {size}")
+    typer.echo(f"wrote {output}: {len(names)} corruptions at every severity, on {photo.name} at {size} x {size}")
+
+
+def _of_suite(suite: str | None, scale: str) -> tuple[tuple[str, ...], str]:
+    """Its corruptions, and its scale unless the user named one."""
+    from stormbench.benchmarks.suites.corruptions import CORRUPTION_SUITES
+    from stormbench.corruptions import IMAGENET_C
+    from stormbench.registry import Registry
+
+    if suite is None:
+        return IMAGENET_C, scale
+    found = Registry("suite of corruptions", CORRUPTION_SUITES)[suite]
+    return found.corruptions, found.scale if scale == "auto" else scale
 
 
 def _save_sequence(photo: Path, output: Path, name: str, scale: str, level: int, seed: int) -> int:

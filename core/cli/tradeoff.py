@@ -44,8 +44,10 @@ def tradeoff(
 
     plan = Plan(
         images=open_images(data),
-        suite=corruption_suite(suite).narrowed(options.names(corruptions), options.integers(severities)),
-        ball=Ball(norm.value, options.fraction(eps)),
+        suite=corruption_suite(suite).narrowed(
+            options.names(corruptions, "--corruptions"), options.integers(severities, "--severities")
+        ),
+        ball=Ball(norm.value, options.fraction(eps, "--eps")),
         budget=find_budget(budget),
         limit=limit,
         attacked=attacked,
@@ -61,8 +63,8 @@ def tradeoff(
         out=out,
         name=name,
         dedicated=dedicated or (),
-        lambdas=options.numbers(lambdas) if lambdas else None,
-        widths=options.numbers(widths) if widths else None,
+        lambdas=options.numbers(lambdas, "--lambdas") if lambdas else None,
+        widths=options.numbers(widths, "--widths") if widths else None,
         transfer=not no_transfer,
     )
     print_tradeoff(found, path)

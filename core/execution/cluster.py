@@ -1,6 +1,5 @@
 """Runs a task over items on the workers of a Dask cluster; ``stormbench.execution.parallel`` is the way in."""
 
-import importlib.metadata
 import pickle
 import threading
 import uuid
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 from threadpoolctl import threadpool_limits
 
 from stormbench.errors import InputError, MissingDependencyError, WorkerDiedError
+from stormbench.versions import version_of
 
 Item = TypeVar("Item")
 
@@ -84,8 +84,8 @@ def _versions() -> dict[str, str | None]:
 
 def _version(library: str) -> str | None:
     try:
-        return importlib.metadata.version(library)
-    except importlib.metadata.PackageNotFoundError:
+        return version_of(library)
+    except MissingDependencyError:
         return None
 
 

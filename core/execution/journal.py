@@ -54,6 +54,7 @@ class Journal:
             ResultError: another process is at work on this run.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._refuse_links()
         lock = filelock.FileLock(self.folder / "lock")
         try:
             lock.acquire(timeout=0)
@@ -63,6 +64,11 @@ class Journal:
             ) from None
         with lock:
             yield
+
+    def _refuse_links(self) -> None:
+        lock = self.folder / "lock"
+        if self.folder.is_symlink() or lock.is_symlink() or (lock.exists() and lock.stat().st_nlink > 1):
+            raise ResultError(f"{self.folder} or its lock is a link to somewhere else; remove it")
 
     def covers(self, cells: Sequence[tuple[str, int]]) -> bool:
         """Whether this is the journal of a run whose cells are all among these."""
@@ -82,6 +88,10 @@ class Journal:
     def finished(self) -> set[int]:
         """The indices of the shards that are done."""
         return {int(path.stem.split("-")[1]) for path in self.folder.glob("shard-*.npz")}
+
+    def has(self, index: int) -> bool:
+        """Whether a shard is done."""
+        return self._path(index).exists()
 
     def record(self, shard: Shard, arrays: Arrays) -> None:
         """Marks a shard as done and keeps its arrays."""

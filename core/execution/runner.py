@@ -50,6 +50,7 @@ def run_shards(
     *,
     workers: Workers,
     progress: Callable[[int, int], None] | None,
+    enough: Callable[[], bool] | None = None,
 ) -> None:
     """Runs a task on the shards that the journal has not, and records each as it is finished.
 
@@ -62,10 +63,14 @@ def run_shards(
         shards: all of the run.
         workers: number of worker processes, or a cluster.
         progress: called with the number of images done and the number of all.
+        enough: asked before the first shard and after each: whether the run may end before all shards are done. Such a
+            run ends at the first image that cannot be decoded, too.
 
     Raises:
         BrokenImageError: an image could not be decoded; everything but its shard is done.
     """
+    if enough and enough():
+        return
     finished = journal.finished()
     missing = [shard for shard in shards if shard.index not in finished]
     total = sum(map(len, shards))
@@ -77,10 +82,14 @@ def run_shards(
         seconds.update(outcome.seconds)
         if outcome.arrays is None:
             broken.append(outcome.broken)
+            if enough:
+                break
             continue
         journal.record(shard, outcome.arrays)
         done += len(shard)
         report(done, total)
+        if enough and enough():
+            break
     if broken:
         more = f"; and {len(broken) - _NAMED_AT_MOST} more" if len(broken) > _NAMED_AT_MOST else ""
         raise BrokenImageError(

@@ -32,7 +32,7 @@ def _solved(system: list[list[float]]) -> list[float]:
     for i in range(n):
         pivot = max(range(i, n), key=lambda row: abs(system[row][i]))  # the first of equal ones
         system[i], system[pivot] = system[pivot], system[i]
-        for j in range(i + 1, n):
+        for j in (row for row in range(i + 1, n) if system[row][i] != 0.0):
             factor = system[j][i] * (-1.0 / system[i][i])
             system[j] = [a + factor * b for a, b in zip(system[j], system[i], strict=True)]
     solution = [0.0] * n

@@ -1,10 +1,37 @@
 """How kernels are compiled, and the tables that all of them start from."""
 
+import logging
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
 import numba
 import numpy as np
 
-compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
-"""One thread, no lock held, compiled at the first call and kept on disk; IEEE arithmetic in the order it is written."""
+logger = logging.getLogger(__name__)
+
+_HOW: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """One thread, no lock held, compiled at the first call and kept on disk; IEEE arithmetic in the order written.
+
+    Where numba can keep nothing (a read-only installation and no home), every process compiles for itself, and says so.
+    """
+    try:
+        return numba.njit(cache=True, **_HOW)(function)
+    except RuntimeError:
+        _tell()
+        return numba.njit(**_HOW)(function)
+
+
+@cache
+def _tell() -> None:
+    logger.warning(
+        "compiled kernels cannot be kept: neither the installation nor a home can be written to; let NUMBA_CACHE_DIR "
+        "name a folder"
+    )
+
 
 inlined = numba.njit(inline="always", error_model="numpy")
 """For parts of kernels: compiled as if they were written where they are called, and nowhere else."""

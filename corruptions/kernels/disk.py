@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from stormbench.cells import Pixels
 from stormbench.corruptions.kernels.compiled import UNIT, compiled, inlined
 from stormbench.corruptions.kernels.estimates import doubtful, in_doubt
+from stormbench.corruptions.kernels.flat import settle_flat
 from stormbench.corruptions.opencv import cv2
 from stormbench.corruptions.pixels import quantise
 
@@ -111,6 +112,7 @@ def defocus(image: Pixels, kernel: Disk) -> Pixels:
     fours = kernel.runs, kernel.plateau, starts, kernel.weights
     _estimate(plane, sums, *fours, np.float32(0.5 - doubt), out, marks)
     under_flat = (np.minimum(kernel.values.sum() * UNIT, 1) * 255).astype(np.uint8)
+    settle_flat(image, reach, under_flat, out, marks)
     levels, taps = plane.ravel(), kernel.taps[:, 0] * plane.shape[1] + 3 * kernel.taps[:, 1]
     for places in doubtful(marks):
         middles = np.empty_like(places)

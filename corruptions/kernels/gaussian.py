@@ -60,6 +60,7 @@ class Lines(NamedTuple):
     along: Indices
 
 
+@lru_cache(maxsize=64)
 def lines(shape: tuple[int, ...], radius: int, border: Border) -> Lines:
     """The lines of an image of shape (H, W) or (H, W, C)."""
     height, width = shape[:2]
@@ -105,6 +106,8 @@ def smooth_pixels(image: Pixels, sigma: float) -> Pixels:
 
 def bands(chosen: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
     """Where rows are chosen that follow each other, the first of them and the one after the last; 64 at most."""
+    if not chosen.any():
+        return
     edges = np.flatnonzero(np.diff(chosen, prepend=False, append=False)).tolist()
     for first, last in zip(edges[::2], edges[1::2], strict=True):
         for start in range(first, last, BAND):

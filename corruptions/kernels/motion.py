@@ -1,5 +1,6 @@
 """ImageMagick's motion blur, without ImageMagick."""
 
+from functools import lru_cache
 from math import ceil, cos, hypot, pi, radians, sin, sqrt
 
 import numpy as np
@@ -26,14 +27,20 @@ def trail(
     Returns:
         Weights, row offsets and column offsets, each of shape (W,).
     """
-    width = 2 * ceil(radius) + 1
-    weights = np.array([np.exp(-(i * i) / (2.0 * sigma * sigma)) / (sqrt(2.0 * pi) * sigma) for i in range(width)])
-    weights /= sum(weights.tolist())
+    weights = _weights(radius, sigma)
+    width = len(weights)
     down, right = width * sin(radians(angle)), width * cos(radians(angle))
     length = hypot(down, right)
     rows = np.array([ceil(i * down / length - 0.5) for i in range(width)])
     columns = np.array([ceil(i * right / length - 0.5) for i in range(width)])
     return weights, rows, columns
+
+
+@lru_cache(maxsize=64)
+def _weights(radius: float, sigma: float) -> NDArray[np.float64]:
+    width = 2 * ceil(radius) + 1
+    weights = np.array([np.exp(-(i * i) / (2.0 * sigma * sigma)) / (sqrt(2.0 * pi) * sigma) for i in range(width)])
+    return np.asarray(weights / sum(weights.tolist()))
 
 
 def motion_blur(image: Pixels, radius: float, sigma: float, angle: float) -> Pixels:

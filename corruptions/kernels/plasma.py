@@ -1,7 +1,8 @@
 """Fog: a height map by diamond-square."""
 
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ PIECE = 1 << 14
 """So many numbers are drawn at once: a landscape may be several times the image, its draws should not be as well."""
 
 
-def plasma(size: int, decay: float, unit: Callable[[int], Field]) -> Field:
+def plasma(size: int, decay: float, units: Callable[[Sequence[int]], list[Field]]) -> Field:
     """A fractal landscape that wraps around.
 
     Level by level, the middles of the squares and then of their edges become the mean of their four neighbours plus
@@ -24,22 +25,53 @@ def plasma(size: int, decay: float, unit: Callable[[int], Field]) -> Field:
     Args:
         size: side of the map, a power of two.
         decay: ratio of w between levels.
-        unit: draws so many numbers, uniform in 0..1.
+        units: draws so many numbers, uniform in 0..1, for each of several counts.
 
     Returns:
         (size, size), not yet brought to 0..1: see ``mix.fog``.
     """
     heights = np.zeros((size, size))
+    for parts in _parts(size, decay):
+        for part, unit in zip(parts, units([part.points for part in parts]), strict=True):
+            _raise(heights, part.step, part.top, part.place, part.neighbours, part.wibble, unit)
+    return heights
+
+
+class _Part(NamedTuple):
+    """Rows of squares of one level, in which one kind of point is set.
+
+    Attributes:
+        step: side of a square.
+        top: the first row.
+        place: where the point lies in its square.
+        neighbours: where its four neighbours do, two and two.
+        wibble: w.
+        points: how many.
+    """
+
+    step: int
+    top: int
+    place: tuple[int, int]
+    neighbours: tuple[int, ...]
+    wibble: float
+    points: int
+
+
+@lru_cache(maxsize=32)
+def _parts(size: int, decay: float) -> list[list[_Part]]:
+    """All parts of a map, in the order of drawing; those together that a piece of draws suffices for."""
+    groups: list[list[_Part]] = [[]]
     step, wibble = size, 100.0
     while step >= 2:
-        half = step // 2
         rows = max(PIECE * step // size, 1) * step  # as many rows of squares as take a piece
-        for place, neighbours in _points(step, half):
+        for place, neighbours in _points(step, step // 2):
             for top in range(0, size, rows):
-                squares = -(-min(rows, size - top) // step)
-                _raise(heights, step, top, place, neighbours, wibble, unit(squares * (size // step)))
-        step, wibble = half, wibble / decay
-    return heights
+                count = -(-min(rows, size - top) // step) * (size // step)
+                if sum(part.points for part in groups[-1]) + count > PIECE:
+                    groups.append([])
+                groups[-1].append(_Part(step, top, place, neighbours, wibble, count))
+        step, wibble = step // 2, wibble / decay
+    return groups
 
 
 @cache

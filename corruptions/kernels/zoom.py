@@ -96,6 +96,8 @@ class Layers(NamedTuple):
         first32: ``first`` in single precision.
         second32: ``second`` likewise.
         inside: (side,), whether no layer looks outside.
+        low: (side,), the first of the pixels ``before``.
+        high: (side,), the last of them.
     """
 
     before: NDArray[np.int64]
@@ -104,6 +106,8 @@ class Layers(NamedTuple):
     first32: NDArray[np.float32]
     second32: NDArray[np.float32]
     inside: NDArray[np.bool_]
+    low: NDArray[np.int64]
+    high: NDArray[np.int64]
 
 
 @lru_cache(maxsize=64)
@@ -113,7 +117,8 @@ def _layers(side: int, factors: tuple[float, ...]) -> Layers:
     before = np.stack([first + start for (first, _, _), start in zip(grids, starts, strict=True)])
     first, second = np.stack([parts[1] for parts in grids]), np.stack([parts[2] for parts in grids])
     inside = np.asarray((first + second > 0).all(axis=0))
-    return Layers(before, first, second, first.astype(np.float32), second.astype(np.float32), inside)
+    low, high = before.min(axis=0), before.max(axis=0)
+    return Layers(before, first, second, first.astype(np.float32), second.astype(np.float32), inside, low, high)
 
 
 @lru_cache(maxsize=16)
@@ -146,6 +151,7 @@ def zoom_blur(image: Pixels, factors: NDArray[np.float64]) -> Pixels:
     plain = np.zeros((height, width), np.uint32)
     if np.count_nonzero(marks) > MANY * height:
         _find_plain(image, plain)
+        _settle_plain(plain, rows, columns, _under_flat(layers), out, marks)
     for places in doubtful(marks):
         _settle(values, places, rows, columns, plain, _under_flat(layers), out.ravel())
     return out.reshape(image.shape)
@@ -226,6 +232,31 @@ def _find_plain(image, plain):  # type: ignore[no-untyped-def]
                 if not same:
                     break
             plain[y, x] = colour
+
+
+@compiled
+def _settle_plain(plain, rows, columns, under_flat, out, marks):  # type: ignore[no-untyped-def]
+    """Settles the pixels that lie, with all places where layers look for them, in a rectangle of one colour.
+
+    Rectangles are counted out from the number of pixels above and to the left of a corner that are not plain.
+    """
+    height, width = plain.shape
+    broken = np.zeros((height + 1, width + 1), np.int32)
+    for y in range(height):
+        count = 0
+        for x in range(width):
+            count += plain[y, x] == 0
+            broken[y + 1, x + 1] = broken[y, x + 1] + count
+    for y in range(height):
+        if not rows.inside[y]:
+            continue
+        upper, lower = broken[min(rows.low[y], y)], broken[max(rows.high[y], y) + 1]
+        for x in range(width):
+            left, right = min(columns.low[x], x), max(columns.high[x], x) + 1
+            if columns.inside[x] and lower[right] - lower[left] - upper[right] + upper[left] == 0:
+                for k in range(3):
+                    out[y, 3 * x + k] = under_flat[np.uint8(plain[y, x] >> np.uint32(8 * k))]
+                    marks[y, 3 * x + k] = False
 
 
 @inlined

@@ -12,14 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stormbench.cells import Cell, Pixels
-from stormbench.datasets.on_disk.layouts import sequence_name
+from stormbench.datasets.on_disk.layouts import LABELS, sequence_name
 from stormbench.datasets.on_disk.manifest import Entry, entry_of, lines, write_lists
 from stormbench.datasets.on_disk.writer import Origin, through_codec
 from stormbench.errors import DataError
 from stormbench.execution.timing import spent_on
-from stormbench.files import atomic_write
-
-LABELS = "labels.npy"
+from stormbench.files import atomic_write, new_whole, open_in_place
 
 
 @dataclass(frozen=True)
@@ -54,17 +52,16 @@ class ArrayWriter:
         for name in self.shapes:
             growing = self._growing(name)
             if not growing.exists() and not self._final(name).exists():
-                new, header = growing.with_suffix(".new"), self._headers[name]
-                new.write_bytes(header)
-                os.truncate(new, len(header) + self._blocks * len(self.labels) * self._row_bytes(name))
-                new.replace(growing)
+                with new_whole(growing) as file:
+                    file.write(self._headers[name])
+                    file.truncate(file.tell() + self._blocks * len(self.labels) * self._row_bytes(name))
 
     @contextmanager
     def batch(self, start: int, cells: Sequence[Cell]) -> Iterator["RowBatch"]:  # noqa: ARG002
         """Rows are written one by one; leaving waits until the disk has them."""
         yield RowBatch(self)
         for name in self._names(cells):
-            with self._growing(name).open("r+b") as file:
+            with open_in_place(self._growing(name)) as file:
                 os.fsync(file.fileno())
 
     def write_row(self, position: int, cell: Cell, pixels: Pixels) -> None:
@@ -75,7 +72,7 @@ class ArrayWriter:
                 f"image {position} is {pixels.shape}, the first one {self.shapes[name]}; arrays need one size"
             )
         row = block * len(self.labels) + position
-        with spent_on("encode"), self._growing(name).open("r+b") as file:
+        with spent_on("encode"), open_in_place(self._growing(name)) as file:
             file.seek(len(self._headers[name]) + row * self._row_bytes(name))
             file.write(through_codec(pixels, self.quality).tobytes())
 

@@ -73,7 +73,7 @@ class _CheckList:
     def __call__(self, name: str) -> Findings:
         found = Findings()
         path = list_path(self.root, name)
-        if not path.is_file() or (self.content and file_digest(path) != self.manifest.lists[name]):
+        if path.is_symlink() or not path.is_file() or self._is_changed(path, name):
             found.damaged_lists.append(name)
             return found
         listed = set()
@@ -86,6 +86,9 @@ class _CheckList:
             folder = dict(_folders(self.manifest)).get(name)
             found.extra.extend(path for path in (_walk(self.root, folder) if folder else ()) if path not in listed)
         return found
+
+    def _is_changed(self, path: Path, name: str) -> bool:
+        return self.content and file_digest(path) != self.manifest.lists[name]
 
     def _sampled(self, name: str) -> Iterator[Entry]:
         entries = read_list(self.root, name)

@@ -15,7 +15,7 @@ from stormbench.datasets.on_disk.layouts import cell_list, cell_of, sequence_nam
 from stormbench.datasets.on_disk.manifest import Entry, write_lists
 from stormbench.datasets.on_disk.writer import Origin, encoded
 from stormbench.execution.timing import spent_on
-from stormbench.files import atomic_write
+from stormbench.files import atomic_write, refuse_outside
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,9 @@ class FileBatch:
         place = self.writer.places[position]
         path = f"{self.writer.folder(cell)}/{place}"
         content = self.writer.encoded(cell, place, pixels)
-        atomic_write(self.writer.root / path, content)
+        target = self.writer.root / path
+        refuse_outside(self.writer.root, target.parent)
+        atomic_write(target, content)
         self.written[cell].append(Entry(path, len(content), digest_of(content)))
 
     def entries(self) -> Mapping[Cell, Sequence[Entry]]:

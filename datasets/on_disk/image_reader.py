@@ -11,6 +11,7 @@ from PIL import Image
 from stormbench.cells import SEVERITIES, Cell, Pixels
 from stormbench.datasets.geometry import Geometry
 from stormbench.datasets.images import ImageSet, read_image
+from stormbench.datasets.on_disk.agreement import refuse_changed, refuse_other_arrays
 from stormbench.datasets.on_disk.layouts import image_extension, member_name, places, tar_name
 from stormbench.datasets.on_disk.manifest import Manifest, read_manifest
 from stormbench.datasets.on_disk.tar_reader import read_tarred_image
@@ -169,6 +170,10 @@ def open_released(
         named = ", ".join(str(path.relative_to(root)) for path in missing[:_NAMED_AT_MOST])
         more = ", ..." if len(missing) > _NAMED_AT_MOST else ""
         raise DataError(f"the corrupted set {root} lacks {named}{more}; choose other cells or images, or generate them")
+    if isinstance(released, ReleasedArrays):
+        names = list(dict(cells))
+        refuse_other_arrays(root, images, released.rows, names, len(released.severities))
+        refuse_changed(root, manifest, names)
     return released, manifest
 
 

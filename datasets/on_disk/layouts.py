@@ -9,6 +9,8 @@ from stormbench.datasets.images import ImageSet
 from stormbench.datasets.on_disk.manifest import Layout
 from stormbench.errors import DataError
 
+LABELS = "labels.npy"
+
 
 def cell_list(cell: Cell) -> str:
     """The name of the list of a cell's files, where each cell has files of its own."""
@@ -41,7 +43,7 @@ def cell_of(path: str) -> tuple[Cell, str]:
     """
     corruption, _, rest = path.partition("/")
     severity, _, place = rest.partition("/")
-    if not (place and severity.isdecimal()):
+    if not (place and severity.isdecimal() and str(int(severity)) == severity):
         raise KeyError(path)
     return (corruption, int(severity)), place
 
@@ -54,9 +56,10 @@ def sequence_of(path: str) -> tuple[Cell, str]:
     """
     folder, _, place = path.partition("/")
     name, _, level = folder.rpartition("_")
-    if not place:
+    cell = (name, int(level)) if level.isdecimal() else (folder, 1)
+    if not place or sequence_name(cell) != folder:
         raise KeyError(path)
-    return ((name, int(level)) if level.isdecimal() else (folder, 1)), place
+    return cell, place
 
 
 def places(images: ImageSet, suffix: str | None = None) -> list[str]:

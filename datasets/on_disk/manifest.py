@@ -6,6 +6,7 @@ and its digest. There may be millions of lines: they are written shard by shard 
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
@@ -13,10 +14,16 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from stormbench.cells import SEVERITIES
+from stormbench.corruptions import CORRUPTIONS
+from stormbench.corruptions.perturbations import LEVELS, PERTURBATIONS
 from stormbench.datasets.geometry import Geometry
 from stormbench.datasets.images import digest_of
 from stormbench.errors import DataError
-from stormbench.files import atomic_write
+from stormbench.files import atomic_write, new_whole, open_regular, read_regular, refuse_outside
+
+_MAXIMAL_BYTES = 2**30
+_MAXIMAL_LINE = 2**16
 
 FILE = "manifest.json"
 
@@ -94,11 +101,27 @@ def read_manifest(root: Path) -> Manifest | None:
     """
     path = root / FILE
     try:
-        return Manifest.model_validate_json(path.read_bytes())
+        manifest = Manifest.model_validate_json(read_regular(path, _MAXIMAL_BYTES))
     except FileNotFoundError:
         return None
-    except (OSError, ValidationError) as error:
-        raise DataError(f"{path} is not a manifest of stormbench: {str(error).splitlines()[0]}") from None
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from None
+    except ValidationError as error:
+        where, what = error.errors()[0]["loc"], error.errors()[0]["msg"]
+        raise DataError(f"{path} is not a manifest of stormbench: {'.'.join(map(str, where))}: {what}") from None
+    _refuse_foreign(manifest, path)
+    return manifest
+
+
+def _refuse_foreign(manifest: Manifest, path: Path) -> None:
+    """Cells and lists become names of files and folders, so that only those that a writer gives are taken."""
+    known, most = (PERTURBATIONS, max(LEVELS)) if manifest.of_sequences else (CORRUPTIONS, max(SEVERITIES))
+    for name, number in manifest.cells:
+        if name not in known or not 1 <= number <= most:
+            raise DataError(f"{path} names the cell {name!r} {number}, which there is not")
+    lists = {"labels", *(f"{name}{end}" for name, number in manifest.cells for end in ("", f"-{number}", f"_{number}"))}
+    if strangers := sorted(manifest.lists.keys() - lists):
+        raise DataError(f"{path} names the list {strangers[0]!r}, which belongs to none of its cells")
 
 
 class Entry(NamedTuple):
@@ -123,7 +146,7 @@ def entry_of(root: Path, path: str) -> Entry:
 
 def file_digest(path: Path) -> str:
     """The digest of a file's content, which is never held whole."""
-    with path.open("rb") as file:
+    with open_regular(path, sys.maxsize) as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
@@ -146,15 +169,12 @@ def write_lists(root: Path, names: Sequence[str], parts: Iterable[Sequence[bytes
         parts: the next lines of each list, again and again.
     """
     paths = [list_path(root, name) for name in names]
-    growing = [path.with_name(f".{path.name}.tmp") for path in paths]
-    (root / LISTS).mkdir(parents=True, exist_ok=True)
+    refuse_outside(root, root / LISTS)
     with ExitStack() as stack:
-        files = [stack.enter_context(path.open("wb")) for path in growing]
+        files = [stack.enter_context(new_whole(path)) for path in paths]
         for part in parts:
             for file, more in zip(files, part, strict=True):
                 file.write(more)
-    for unfinished, path in zip(growing, paths, strict=True):
-        unfinished.replace(path)
 
 
 def read_list(root: Path, name: str) -> Iterator[Entry]:
@@ -165,8 +185,8 @@ def read_list(root: Path, name: str) -> Iterator[Entry]:
     """
     path = list_path(root, name)
     try:
-        with path.open("rb") as file:
-            for line in file:
+        with open_regular(path, sys.maxsize) as file:
+            while line := file.readline(_MAXIMAL_LINE):
                 entry = Entry(*json.loads(line))
                 if not (isinstance(entry.path, str) and isinstance(entry.size, int) and isinstance(entry.digest, str)):
                     raise ValueError("a line is no [path, size, digest]")
@@ -175,5 +195,5 @@ def read_list(root: Path, name: str) -> Iterator[Entry]:
                 yield entry
     except FileNotFoundError:
         raise DataError(f"{path} is missing; generate the set again") from None
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise DataError(f"{path} is no list of files of stormbench: {error}") from None

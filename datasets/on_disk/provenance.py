@@ -12,9 +12,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from stormbench.datasets.images import ImageSet
 from stormbench.datasets.readers.folder import FolderImages
-from stormbench.files import atomic_write
+from stormbench.files import atomic_write, read_regular
 
 SOURCE = ".source.json"
+_MAXIMAL_BYTES = 2**28
 
 
 class Provenance(BaseModel):
@@ -38,14 +39,14 @@ class Provenance(BaseModel):
     def write(self, root: Path) -> None:
         """Puts the note into the set's folder."""
         content = (self.model_dump_json(indent=1) + "\n").encode()
-        if not (root / SOURCE).exists() or (root / SOURCE).read_bytes() != content:
+        if read_provenance(root) != self:
             atomic_write(root / SOURCE, content, durable=True)
 
 
 def read_provenance(root: Path) -> Provenance | None:
     """The note in a set's folder; None where there is none that can be read: it only saves time."""
     try:
-        return Provenance.model_validate_json((root / SOURCE).read_bytes())
+        return Provenance.model_validate_json(read_regular(root / SOURCE, _MAXIMAL_BYTES))
     except (OSError, ValidationError):
         return None
 
@@ -58,9 +59,9 @@ def signature(images: ImageSet) -> str | None:
     if not isinstance(images, FolderImages):
         return None
     digest = blake2b(str(images.root.resolve()).encode(errors="surrogateescape"), digest_size=16)
-    for key in images.keys:
+    for index, key in enumerate(images.keys):
         try:
-            about = (images.root / key).stat()
+            about = images.path(index).stat()
         except OSError:
             return None  # decoding will say what is wrong
         line = f"{key}\x1f{about.st_size}\x1f{about.st_mtime_ns}\x1f{about.st_ctime_ns}\n"

@@ -10,6 +10,7 @@ from stormbench.cells import Cell, Pixels
 from stormbench.corruptions import SCALES
 from stormbench.corruptions.perturbations.video import decode
 from stormbench.datasets.images import ImageSet
+from stormbench.datasets.on_disk.agreement import refuse_changed, refuse_other_arrays
 from stormbench.datasets.on_disk.image_reader import rows_of
 from stormbench.datasets.on_disk.layouts import film_places, sequence_name
 from stormbench.datasets.on_disk.manifest import Manifest, read_manifest
@@ -131,6 +132,10 @@ def open_released_sequences(
         named = ", ".join(path.name for path in missing[:_NAMED_AT_MOST])
         more = ", ..." if len(missing) > _NAMED_AT_MOST else ""
         raise DataError(f"the sequences in {root} lack {named}{more}; choose other cells or generate them")
+    if isinstance(released, ReleasedSequenceArrays):
+        names = [sequence_name(cell) for cell in cells]
+        refuse_other_arrays(root, images, released.rows, names, blocks=1)
+        refuse_changed(root, manifest, names)
     return released, manifest
 
 

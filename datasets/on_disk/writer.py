@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from PIL import Image
 
 from stormbench.cells import Cell, Pixels
-from stormbench.corruptions.kernels.jpeg import jpeg_bytes, jpeg_round_trip
+from stormbench.corruptions.kernels.jpeg import codec_round_trip, jpeg_bytes
 from stormbench.datasets.on_disk.manifest import Entry
 from stormbench.execution.timing import spent_on
 
@@ -130,4 +130,4 @@ def encoded(suffix: str, pixels: Pixels, quality: int | None) -> bytes:
 
 def through_codec(pixels: Pixels, quality: int | None) -> Pixels:
     """What the suite's codec leaves of an image."""
-    return pixels if quality is None else jpeg_round_trip(pixels, quality)
+    return pixels if quality is None else codec_round_trip(pixels, quality)

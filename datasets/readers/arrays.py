@@ -1,11 +1,13 @@
 """Images in arrays: ``.npy`` pairs, ``.npz`` files, and whatever else can be brought to that form."""
 
+import math
+import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,12 @@ from PIL import Image
 from stormbench.cells import Pixels
 from stormbench.datasets.images import digest_of
 from stormbench.errors import DataError
+from stormbench.files import open_regular
+
+# Larger than any array of images; a mapped file takes no memory, a compressed one is bounded by what it unpacks to.
+_MAXIMAL_FILE = 2**42
+_MAXIMAL_UNPACKED = 2**35
+_MAXIMAL_CLASSES = 2**16
 
 
 class StoredImages(ABC):
@@ -102,8 +110,10 @@ def array_images(
         raise DataError(f"{source}: images are uint8 (N, H, W, 3) or (N, H, W), not {images.dtype} {images.shape}")
     if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
         raise DataError(f"{source}: {len(images)} images need as many whole numbers, not {labels.dtype} {labels.shape}")
-    if not len(images):
-        raise DataError(f"{source} has no images")
+    if not images.size:
+        raise DataError(f"{source} has no images, or they have no pixels: its shape is {images.shape}")
+    if classes is None and labels.max() >= _MAXIMAL_CLASSES:
+        raise DataError(f"{source}: the largest label is {labels.max()}, more than {_MAXIMAL_CLASSES} classes")
     names = tuple(map(str, range(int(labels.max()) + 1) if classes is None else classes))
     if labels.min() < 0 or labels.max() >= len(names):
         raise DataError(
@@ -141,9 +151,12 @@ def read_npy(path: Path) -> NDArray[Any]:
         DataError: there is no such file, or it holds no plain array.
     """
     try:
-        return np.lib.format.open_memmap(path, mode="r")
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot read {path}: {error}") from None
+        with open_regular(path, _MAXIMAL_FILE):
+            return np.lib.format.open_memmap(path, mode="r")
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from None
+    except Exception as error:  # an absurd header stumbles wherever numpy first uses it
+        raise DataError(f"cannot read {path}: {_one_line(error)}") from None
 
 
 def read_npz(path: Path, name: str) -> NDArray[Any] | None:
@@ -153,11 +166,38 @@ def read_npz(path: Path, name: str) -> NDArray[Any] | None:
         DataError: the file is missing or damaged.
     """
     try:
-        with path.open("rb") as file:
-            content = np.load(file, allow_pickle=False)
-            return content[name] if isinstance(content, np.lib.npyio.NpzFile) and name in content else None
+        with open_regular(path, _MAXIMAL_UNPACKED) as file:
+            return _entry(file, name)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from None
     except Exception as error:  # zipfile, zlib and numpy each raise their own for a damaged file
-        raise DataError(f"cannot read {path}: {error}") from None
+        raise DataError(f"cannot read {path}: {_one_line(error)}") from None
+
+
+def _entry(file: BinaryIO, name: str) -> NDArray[Any] | None:
+    """An array of an open ``.npz`` file; its header is held against the size of its entry before memory is taken."""
+    with zipfile.ZipFile(file) as archive:
+        if f"{name}.npy" not in archive.namelist():
+            return None
+        about = archive.getinfo(f"{name}.npy")
+        with archive.open(about) as member:
+            shape, dtype = _header(member)
+        if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > min(about.file_size, _MAXIMAL_UNPACKED):
+            raise ValueError(f"{name} claims {dtype} {shape}, and unpacks to {about.file_size} bytes")
+        with archive.open(about) as member:
+            array: NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False)
+            return array
+
+
+def _header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    major, _ = np.lib.format.read_magic(member)
+    read = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(member)
+    return shape, dtype
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _required(path: Path, name: str) -> NDArray[Any]:

@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 
 from stormbench.datasets.readers.arrays import ArrayImages, StoredImages, array_images
 from stormbench.errors import DataError, InputError
+from stormbench.files import read_regular
+
+# The largest file of the two sets has 160 MB.
+_MAXIMAL_BYTES = 2**30
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,10 @@ def open_cifar(folder: Path, part: str = "test") -> ArrayImages:
     if part not in layout.parts:
         raise InputError(f"{layout.name} has the parts {' and '.join(layout.parts)}, not {part!r}")
     paths = tuple(place / file for file in layout.parts[part])
-    labels = np.concatenate([np.asarray(_entry(path, layout.labels), dtype=np.int64) for path in paths])
+    labels = np.concatenate([_labels(path, layout.labels) for path in paths])
     classes = _entry(place / layout.meta, layout.class_names)
+    if not isinstance(classes, list):
+        raise DataError(f"{place / layout.meta} holds no list of class names")
     return array_images(f"{layout.name}-{part}", Batches(paths), labels, source=place, classes=classes)
 
 
@@ -94,9 +100,16 @@ class Batches(StoredImages):
 
 def _planes(path: Path) -> NDArray[np.uint8]:
     planes = np.asarray(_entry(path, "data"))
-    if planes.dtype != np.uint8 or planes.ndim != 2 or planes.shape[1] != 3072:
+    if planes.dtype != np.uint8 or planes.ndim != 2 or planes.shape[1] != 3072 or planes.nbytes > _MAXIMAL_BYTES:
         raise DataError(f"{path} holds {planes.dtype} {planes.shape}; expected uint8 (n, 3072)")
     return planes
+
+
+def _labels(path: Path, name: str) -> NDArray[np.int64]:
+    labels = _entry(path, name)
+    if not isinstance(labels, list) or not all(isinstance(label, int) and 0 <= label < 100 for label in labels):
+        raise DataError(f"{path}: {name} is no list of whole numbers from 0 to 99")
+    return np.asarray(labels, dtype=np.int64)
 
 
 def _entry(path: Path, name: str) -> Any:
@@ -113,9 +126,11 @@ def read_plain_pickle(path: Path) -> Any:
         DataError: the file is missing or damaged, or asks for anything else; the message names what.
     """
     try:
-        return _PlainUnpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
+        content = read_regular(path, _MAXIMAL_BYTES)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from None
+    try:
+        return _PlainUnpickler(io.BytesIO(content), encoding="latin1").load()
     except Exception as error:  # a damaged pickle stumbles in as many ways as there are opcodes
         raise DataError(f"{path} is not a pickle of plain arrays: {error}") from None
 

@@ -57,8 +57,11 @@ class Ball:
         return (images + delta * (self.eps / lengths(delta)).clamp_max(1)).clamp(0, 1)
 
     def steepest(self, gradient: Tensor) -> Tensor:
-        """The direction of length 1 in which a linear function of this gradient grows fastest."""
-        return gradient.sign() if self.norm == "linf" else gradient / lengths(gradient)
+        """The direction of length 1 in which a linear function of this gradient grows fastest, however small it is."""
+        if self.norm == "linf":
+            return gradient.sign()
+        gradient = gradient / magnitude(gradient.flatten(1)).view(-1, 1, 1, 1)
+        return gradient / lengths(gradient)
 
     def random(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """A random image in the ball: uniform for ``linf``; for ``l2`` uniform direction and radius."""
@@ -84,3 +87,16 @@ def lengths(delta: Tensor) -> Tensor:
     """Euclidean length of each image, ``(N, 1, 1, 1)``, never zero."""
     length: Tensor = torch.linalg.vector_norm(delta.flatten(1), dim=1)
     return length.clamp_min(_TINY).view(-1, 1, 1, 1)
+
+
+_SMALLEST_EXPONENT = -120  # above float32's smallest normal number, so that its inverse is finite
+
+
+def magnitude(rows: Tensor) -> Tensor:
+    """The power of two just above the largest absolute value of each row of ``(N, D)``, ``(N, 1)``; 1 for zeros.
+
+    Dividing by it is exact, so it brings small gradients near 1 without any rounding.
+    """
+    largest = rows.abs().amax(dim=1, keepdim=True)
+    exponent = torch.frexp(largest).exponent.clamp_min(_SMALLEST_EXPONENT)
+    return torch.ldexp(torch.ones_like(largest), exponent)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from stormbench.defenses.attacks.ball import Ball
-from stormbench.defenses.attacks.expectation import finite_logits
+from stormbench.defenses.attacks.expectation import finite_logits, refuse_without_gradient
 from stormbench.defenses.attacks.losses import margin
 from stormbench.errors import InputError
 
@@ -80,6 +80,7 @@ class CarliniWagner:
             with torch.enable_grad():
                 x = (torch.tanh(w) + 1) / 2
                 logits = torch.stack([finite_logits(model, x) for _ in range(self.draws)]).mean(dim=0)
+                refuse_without_gradient(logits)
                 lead = margin(logits, labels)
                 squared = (x - images).square().sum(dim=(1, 2, 3))
                 cost = squared + c * (-lead).clamp_min(-self.confidence)

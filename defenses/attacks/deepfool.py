@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from stormbench.defenses.attacks.ball import Ball
-from stormbench.defenses.attacks.expectation import finite_logits
+from stormbench.defenses.attacks.parts.planes import linearised
 from stormbench.errors import InputError
 
 _TINY = 1e-8
@@ -50,26 +50,16 @@ class DeepFool:
         generator: torch.Generator,  # noqa: ARG002 - nothing is drawn
     ) -> Tensor:
         """See ``Attack``."""
-        x = images
+        x, at = images.clone(), torch.arange(len(images), device=images.device)
         for _ in range(self.steps):
-            gaps, slopes = self._linearised(model, x, labels)
-            step = self._to_nearest_boundary(gaps, slopes, ball).view_as(images)
-            going = (gaps < 0).all(dim=1).view(-1, 1, 1, 1)  # still right
-            if not going.any():
+            gaps, slopes = linearised(model, x[at], labels[at], self.candidates, draws=self.draws)
+            right = (gaps < 0).all(dim=1)
+            at = at[right]
+            if not len(at):
                 break
-            x = torch.where(going, x + step, x).clamp(0, 1)
+            step = self._to_nearest_boundary(gaps[right], slopes[right], ball).view_as(x[at])
+            x[at] = (x[at] + step).clamp(0, 1)
         return ball.project(images + (1 + self.overshoot) * (x - images), images)
-
-    def _linearised(self, model: nn.Module, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """``f_k`` of shape ``(N, k)`` and ``w_k`` of shape ``(N, k, 3 * H * W)``, for the likeliest wrong classes."""
-        x = x.detach().requires_grad_()
-        with torch.enable_grad():
-            logits = torch.stack([finite_logits(model, x) for _ in range(self.draws)]).mean(dim=0)
-            others = logits.detach().scatter(1, labels[:, None], -torch.inf)
-            nearest = others.topk(min(self.candidates, logits.shape[1] - 1), dim=1).indices
-            gaps = logits.gather(1, nearest) - logits.gather(1, labels[:, None])
-            slopes = [torch.autograd.grad(gap.sum(), x, retain_graph=True)[0].flatten(1) for gap in gaps.unbind(dim=1)]
-        return gaps.detach(), torch.stack(slopes, dim=1)
 
     def _to_nearest_boundary(self, gaps: Tensor, slopes: Tensor, ball: Ball) -> Tensor:
         dual = slopes.norm(p=1 if ball.norm == "linf" else 2, dim=2).clamp_min(_TINY)

@@ -22,10 +22,16 @@ _TINY = 1e-12
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, targets: Tensor | None = None) -> Tensor:
-    """``-log p_y``; towards a target ``log p_t``."""
-    if targets is None:
-        return functional.cross_entropy(logits, labels, reduction="none")
-    return -functional.cross_entropy(logits, targets, reduction="none")
+    """``-log p_y``; towards a target ``log p_t``.
+
+    As ``softplus(log sum_{j != y} exp z_j - z_y)``, whose gradient keeps its digits where ``p_y`` rounds to 1.
+    """
+    return _surprise(logits, labels) if targets is None else -_surprise(logits, targets)
+
+
+def _surprise(logits: Tensor, classes: Tensor) -> Tensor:
+    others = logits.scatter(1, classes[:, None], -torch.inf)
+    return functional.softplus(others.logsumexp(dim=1) - _at(logits, classes))
 
 
 def margin(logits: Tensor, labels: Tensor, targets: Tensor | None = None) -> Tensor:

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from stormbench.defenses.attacks.ball import Ball
-from stormbench.defenses.attacks.expectation import worst
+from stormbench.defenses.attacks.expectation import expected_margin, repeats
+from stormbench.defenses.attacks.parts.active import Candidate, strongest
 from stormbench.errors import InputError
 
 
@@ -35,4 +36,12 @@ class Noise:
         self, model: nn.Module, images: Tensor, labels: Tensor, ball: Ball, generator: torch.Generator
     ) -> Tensor:
         """See ``Attack``."""
-        return worst(model, [ball.edge(images, generator) for _ in range(self.tries)], labels, draws=self.draws)
+        leave = repeats(model, images)
+
+        def one_try(index: Tensor) -> list[Candidate]:
+            moved = ball.edge(images[index], generator)
+            margin = expected_margin(model, moved, labels[index], draws=1) if leave else torch.empty(0)
+            return [Candidate(moved, margin)]
+
+        runs = [one_try] * self.tries
+        return strongest(model, images, labels, runs, draws=self.draws, leave=leave)

@@ -1,17 +1,15 @@
 """Checkpoints: weights as safetensors, and with them all that is needed to use them and to say what they are."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from stormbench.cards import check_digest, digest_of, read_safetensors
 from stormbench.defenses.oat.model import ConditionalModel
 from stormbench.defenses.oat.recipe import Recipe
 from stormbench.defenses.oat.spec import NetworkSpec
@@ -68,15 +66,14 @@ def read_checkpoint(path: Path) -> tuple[ConditionalModel, Card]:
         ModelError: there is no such file; it is no checkpoint of ours, or one of another format; it lacks the encoding
             matrix or other weights, has weights of another architecture, or was changed after it was written.
     """
-    state, metadata = _read(path)
+    state, metadata = read_safetensors(path, "checkpoint")
     card = _card(metadata, path)
     try:
         model = ConditionalModel(card.network)
     except InputError as error:
         raise ModelError(f"{path} describes a model that cannot be built: {error}") from None
     _check(model.state_dict(), state, path, card.network.arch)
-    if digest_of(state) != card.weights:
-        raise ModelError(f"{path} was changed after it was written: its weights do not have the digest on its card")
+    check_digest(state, card.weights, path)
     model.load_state_dict(state)
     return model.eval(), card
 
@@ -87,26 +84,7 @@ def read_card(path: Path) -> Card:
     Raises:
         ModelError: as ``read_checkpoint``.
     """
-    return _card(_read(path)[1], path)
-
-
-def digest_of(state: Mapping[str, Tensor]) -> str:
-    """SHA-256 over the names, types, shapes and bytes of weights."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(state.items()):
-        digest.update(f"{name}\x1f{tensor.dtype}\x1f{tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    if not path.is_file():
-        raise ModelError(f"there is no checkpoint {path}")
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path} is not a safetensors file: {error}") from None
+    return _card(read_safetensors(path, "checkpoint")[1], path)
 
 
 def _card(metadata: Mapping[str, str], path: Path) -> Card:

@@ -11,7 +11,8 @@ class Median(Defense):
     """The median of a square window around every pixel, by channel (Xu et al. 2018, arXiv 1704.01155).
 
     The gradient goes to the pixel that is the median. A window of even side reaches further up and to the left, and its
-    median is the upper of the two middle values, as in ``scipy.ndimage.median_filter``.
+    median is the upper of the two middle values, as in ``scipy.ndimage.median_filter``; beyond the border the image is
+    mirrored about its outermost pixels (scipy's ``mode="mirror"``, not its default).
 
     Args:
         model: see :class:`~stormbench.defenses.base.Defense`.

@@ -1,5 +1,6 @@
 """Pixel deflection."""
 
+import math
 from typing import Unpack
 
 import torch
@@ -11,16 +12,21 @@ from stormbench.errors import InputError
 
 
 class PixelDeflection(RandomDefense):
-    """Replaces random pixels by near ones, then denoises wavelets (Prakash et al. 2018, arXiv 1801.08926).
+    """Replaces random channel values by near ones, then denoises wavelets (Prakash et al. 2018, arXiv 1801.08926).
 
-    The paper steers deflections away from a class activation map; this is its variant without the map, which needs no
-    second network. Gradients pass to the pixels that were copied, and through the denoising by BPDA's identity.
+    As in the authors' code every channel has its own places, a neighbour outside the image is drawn again (and so is
+    one in the first row or column), and sigma is not scaled to the range of YCbCr. The paper steers deflections away
+    from a class activation map; this is its variant without the map, which needs no second network. Two values may be
+    exchanged at once here; there they follow each other. Gradients pass to the values that were copied, and through the
+    denoising by BPDA's identity.
 
     Args:
         model: see :class:`~stormbench.defenses.base.Defense`.
-        deflections: how many pixels of an image are replaced; the paper's 200 are for 299x299.
+        deflections: how many channel values of an image are replaced, rounded up to a multiple of 3; the paper's 200
+            are for 224x224.
         window: how far away the replacement is at most, in pixels.
         sigma: of the wavelet denoising, for pixels in [0, 1]; 0 leaves it out.
+        rescale_sigma: scale sigma to the range of YCbCr, as scikit-image can do since 0.16.
         voting: see :class:`~stormbench.defenses.base.RandomDefense`.
 
     Raises:
@@ -34,6 +40,7 @@ class PixelDeflection(RandomDefense):
         deflections: int = 200,
         window: int = 10,
         sigma: float = 0.04,
+        rescale_sigma: bool = False,
         **voting: Unpack[Voting],
     ) -> None:
         super().__init__(model, **voting)
@@ -42,20 +49,25 @@ class PixelDeflection(RandomDefense):
         self.deflections = deflections
         self.window = window
         self.sigma = sigma
+        self.rescale_sigma = rescale_sigma
 
     def transform(self, images: Tensor) -> Tensor:
         """``(N, 3, H, W)`` to the same shape."""
-        return denoise(self.deflect(images), self.sigma)
+        return denoise(self.deflect(images), self.sigma, rescale_sigma=self.rescale_sigma)
 
     def deflect(self, images: Tensor) -> Tensor:
-        """The random half: each image's pixels, some of them replaced by neighbours, all channels together."""
+        """The random half: some values of each channel replaced by those of near pixels."""
         n, channels, height, width = images.shape
-        draw = self.randomness.integers
-        rows = draw(0, height - 1, images, self.deflections)
-        columns = draw(0, width - 1, images, self.deflections)
-        near_rows = (rows + draw(-self.window, self.window, images, self.deflections)).clamp(0, height - 1)
-        near_columns = (columns + draw(-self.window, self.window, images, self.deflections)).clamp(0, width - 1)
-        source = torch.arange(height * width, device=images.device).repeat(n, 1)
-        source.scatter_(1, rows * width + columns, near_rows * width + near_columns)
-        flat = images.flatten(start_dim=2)
-        return flat.gather(2, source[:, None].expand(-1, channels, -1)).view_as(images)
+        shape = (channels, math.ceil(self.deflections / 3))
+        rows, columns = (self.randomness.integers(0, side - 1, images, *shape) for side in (height, width))
+        near_rows, near_columns = self._near(rows, height, images), self._near(columns, width, images)
+        source = torch.arange(height * width, device=images.device).repeat(n, channels, 1)
+        source.scatter_(2, rows * width + columns, near_rows * width + near_columns)
+        return images.flatten(start_dim=2).gather(2, source).view_as(images)
+
+    def _near(self, places: Tensor, side: int, images: Tensor) -> Tensor:
+        """A uniform place within the window of each, from the second to the last of the side (its only one if 1)."""
+        low = (places - self.window).clamp(min(1, side - 1), side - 1)
+        high = (places + self.window).clamp(max=side - 1)
+        share = self.randomness.uniform(images, *places.shape[1:])
+        return torch.minimum(low + (share * (high - low + 1)).long(), high)

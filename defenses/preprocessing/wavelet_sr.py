@@ -15,6 +15,7 @@ class WaveletSR(Defense):
     Args:
         model: see :class:`~stormbench.defenses.base.Defense`.
         sigma: of the wavelet denoising, for pixels in [0, 1]; 0 leaves it out.
+        rescale_sigma: scale sigma to the range of YCbCr, as scikit-image can do since 0.16.
         upsampler: the network; the paper's is EDSR. See ``stormbench.defenses.rain.enhancers``.
         weights: file of its weights.
         enlarged: hand the doubled picture to the model, as the authors' code does; else it is shrunk again (with
@@ -30,6 +31,7 @@ class WaveletSR(Defense):
         model: nn.Module,
         *,
         sigma: float = 0.01,
+        rescale_sigma: bool = False,
         upsampler: UpsamplerName = "bicubic",
         weights: str = "",
         enlarged: bool = False,
@@ -38,12 +40,13 @@ class WaveletSR(Defense):
         if sigma < 0:
             raise InputError(f"sigma is at least 0, not {sigma}")
         self.sigma = sigma
+        self.rescale_sigma = rescale_sigma
         self.enhancer = load_enhancer(upsampler, weights)
         self.enlarged = enlarged
 
     def transform(self, images: Tensor) -> Tensor:
         """``(N, 3, H, W)`` to the same shape, or to twice the sides."""
-        large: Tensor = self.enhancer(denoise(images, self.sigma))
+        large: Tensor = self.enhancer(denoise(images, self.sigma, rescale_sigma=self.rescale_sigma))
         if not self.enlarged:
             large = functional.interpolate(
                 large, images.shape[2:], mode="bilinear", align_corners=False, antialias=True

@@ -5,7 +5,6 @@ statistics move. A first step of plain restoration and Adam bring a small networ
 printed apart, because only the first is about detail.
 """
 
-import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -16,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stormbench.defenses.rain.defense import RAIN
-from stormbench.errors import InputError, ModelError, SettingsChangedError
-from stormbench.files import atomic_write
+from stormbench.errors import InputError
+from stormbench.states import check_loss, read_state, write_state
 
 Load = Callable[[Tensor], tuple[Tensor, Tensor]]
 Report = Callable[["Step"], None]
@@ -180,8 +179,7 @@ class _Run:
             images, labels = self.load(indices)
             mirrored = torch.rand(len(images), 1, 1, 1, generator=draws).to(images.device) < 0.5
             loss = part.loss(self.rain, torch.where(mirrored, images.flip(3), images), labels)
-            if not loss.isfinite():
-                raise ModelError(f"the {part.name} loss became {loss.item()} in epoch {self.epoch + 1}")
+            check_loss(loss, f"epoch {self.epoch + 1} ({part.name}), step {step + 1}")
             optimiser.zero_grad()
             torch.autograd.backward(loss)
             optimiser.step()
@@ -203,20 +201,13 @@ class _Run:
             "optimiser": optimiser.state_dict(),
             "rate": rate.state_dict(),
         }
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        atomic_write(self.checkpoint, buffer.getvalue(), durable=True)
+        write_state(self.checkpoint, state)
 
     def restore(self) -> int:
         """Reads the checkpoint if there is one, and returns how many epochs it had done."""
         if self.checkpoint is None or not self.checkpoint.exists():
             return 0
-        state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-        if state["settings"] != asdict(self.settings):
-            raise SettingsChangedError(
-                f"{self.checkpoint} was made with {state['settings']}, this run has {asdict(self.settings)}; "
-                "choose another output or remove it"
-            )
+        state = read_state(self.checkpoint, asdict(self.settings), "cpu")
         self.rain.enhancer.load_state_dict(state["enhancer"])
         for name, value in state["statistics"].items():
             self.rain.model.get_buffer(name).copy_(value)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from scipy.stats import binomtest
@@ -9,19 +10,29 @@ from torch import Tensor, nn
 
 from stormbench.defenses.attacks.ball import Ball, NormName
 from stormbench.defenses.attacks.base import check_classes, subseed
-from stormbench.defenses.attacks.expectation import undisturbed
+from stormbench.defenses.attacks.expectation import has_gradient, undisturbed, varies
 from stormbench.defenses.attacks.registry import make_attack
 from stormbench.defenses.base import fixed_draw
-from stormbench.defenses.robustness.budgets import BUDGETS, Budget, Role, Row
-from stormbench.defenses.robustness.rows import Judged, Target, is_random, run_row, undefended_model, varies
-from stormbench.defenses.robustness.schedule import Subject, fixed_rows, lead_rows, other_rows
-from stormbench.defenses.robustness.verdict import SETTLED, Figures, Verdict, judge_figures
+from stormbench.defenses.robustness.budgets import BUDGETS, KNOWING, Budget, Role, Row
+from stormbench.defenses.robustness.outcomes import ATTACKERS, AttackOutcomes, Judged, Right
+from stormbench.defenses.robustness.rows import Target, is_random, run_row, undefended_model
+from stormbench.defenses.robustness.schedule import (
+    Subject,
+    check_budget,
+    fixed_rows,
+    lead_rows,
+    most_draws,
+    other_rows,
+)
+from stormbench.defenses.robustness.verdict import SETTLED, Verdict, judge_figures
 from stormbench.errors import InputError
 
-Runner = Callable[[Sequence[Row]], Mapping[Row, Judged]]
 
+class Runner(Protocol):
+    """Runs rows on all images; where and how is its affair."""
 
-_ATTACKERS = (Role.ADAPTIVE, Role.GRADIENT_FREE, Role.OBLIVIOUS, Role.TRANSFER)
+    def __call__(self, rows: Sequence[Row], settled: Judged | None = None) -> Mapping[Row, Judged]:
+        """What became of each image; with ``settled`` only of those that are still right (:func:`run_row`)."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +49,8 @@ class Evaluation:
     """
 
     rows: Mapping[Row, Judged]
-    adaptive: Tensor
-    adaptive_vote: Tensor
+    adaptive: Right
+    adaptive_vote: Right
     verdict: Verdict
     reason: str
     gradients_per_image: int
@@ -49,10 +60,14 @@ class Evaluation:
         """How many images were attacked."""
         return len(self.adaptive)
 
-    def correct(self, role: Role) -> int | None:
+    @property
+    def outcomes(self) -> AttackOutcomes:
+        """All rows joined, in their order."""
+        return AttackOutcomes.of(list(self.rows.values()))
+
+    def correct(self, *roles: Role) -> int | None:
         """How many images were right under all rows of a role (the worst for each image); None where it was not run."""
-        judged = [outcome for row, outcome in self.rows.items() if row.role is role]
-        return int(worst_of(judged)[0].sum()) if judged else None
+        return self.outcomes.count([row.role for row in self.rows], *roles)
 
     @property
     def counts(self) -> dict[str, int | None]:
@@ -60,7 +75,7 @@ class Evaluation:
         return {
             "clean": self.correct(Role.CLEAN),
             "oblivious": self.correct(Role.OBLIVIOUS),
-            "adaptive": int(self.adaptive.sum()),
+            "adaptive": self.correct(*ATTACKERS),
             "fixed_draw": self.correct(Role.FIXED_DRAW),
             "noise": self.correct(Role.NOISE),
         }
@@ -72,20 +87,6 @@ class Evaluation:
         An image behind a random defense is judged by a draw of its own, so the interval covers the draws as well.
         """
         return {name: None if right is None else _wilson(right, self.images) for name, right in self.counts.items()}
-
-
-def worst_of(judged: Sequence[Judged]) -> tuple[Tensor, Tensor]:
-    """Joins attacks image by image: the one with the highest danger counts, and other draws judge it.
-
-    Counting an image as broken because any of several random judgements was wrong would call luck an attack.
-
-    Returns:
-        Right by the rule and right by the vote, ``(N,)`` each.
-    """
-    choice = torch.stack([each.danger for each in judged]).argmax(dim=0, keepdim=True)
-    rule = torch.stack([each.correct for each in judged]).gather(0, choice).squeeze(0)
-    vote = torch.stack([each.correct_vote for each in judged]).gather(0, choice).squeeze(0)
-    return rule, vote
 
 
 def robust_accuracy(
@@ -128,25 +129,20 @@ def robust_accuracy(
     subject = examine(target, images, labels)
     batches = list(zip(images.split(batch_size), labels.split(batch_size), strict=True))
 
-    def run(rows: Sequence[Row]) -> dict[Row, Judged]:
-        return {row: run_on_all(row) for row in rows}
+    def run(rows: Sequence[Row], settled: Judged | None = None) -> dict[Row, Judged]:
+        return {row: run_on_all(row, settled) for row in rows}
 
-    def run_on_all(row: Row) -> Judged:
+    def run_on_all(row: Row, settled: Judged | None) -> Judged:
         found, done = [], 0
         for number, (batch, classes) in enumerate(batches):
-            found.append(run_row(row, target, batch, classes, ball, seed=subseed(seed, number)))
+            before = settled and settled.take(slice(done, done + len(batch)))
+            found.append(run_row(row, target, batch, classes, ball, seed=subseed(seed, number), settled=before))
             done += len(batch)
             if report:
                 report(row, done, len(images))
-        return joined(found)
+        return Judged.joined([vars(part) for part in found])
 
-    return evaluate(run, chosen, subject, ball)
-
-
-def joined(parts: Sequence[Judged]) -> Judged:
-    """The outcomes of several batches as one."""
-    names = ("danger", "correct", "correct_vote")
-    return Judged(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
+    return evaluate(run, chosen, subject)
 
 
 @torch.no_grad()
@@ -164,56 +160,63 @@ def examine(target: Target, images: Tensor, labels: Tensor) -> Subject:
         classes = check_classes(target.model, images[:1], labels)
         with fixed_draw(target.model):
             fixable = random and not varies(target.model, images[:1])
-    return Subject(random, fixable, target.undefended is not None, tuple(target.sources), classes)
+    differentiable = has_gradient(target.model, images[:1])
+    bare = target.undefended
+    defended = bare is not None and (differentiable or has_gradient(bare, images[:1]))
+    return Subject(random, fixable, defended, tuple(target.sources), classes, differentiable)
 
 
-def evaluate(run: Runner, budget: Budget, subject: Subject, ball: Ball) -> Evaluation:
+def evaluate(run: Runner, budget: Budget, subject: Subject) -> Evaluation:
     """Runs the rows of a budget, doubles the lead attack's effort until it settles, and judges.
 
     Args:
         run: runs rows on all images; where and how is its affair.
         budget: how hard to try.
         subject: what ``examine`` found.
-        ball: the threat model.
+
+    Raises:
+        InputError: the budget is not for models that draw, and this one does.
     """
-    rows = dict(run(fixed_rows(budget, subject, ball)))
-    left, fall, draws = 1.0, 0.0, 1
+    check_budget(budget, subject)
+    rows = dict(run(fixed_rows(budget, subject)))
+    leads = _run_lead(run, budget, subject)
+    rows |= leads
+    draws = make_attack(list(leads)[-1].attack).draws if leads else most_draws(budget, subject)
+    rows |= _run_others(run, budget, subject, other_rows(budget, subject, draws))
+    roles, outcomes = [row.role for row in rows], AttackOutcomes.of(list(rows.values()))
+    adaptive = outcomes.under(roles, *ATTACKERS)
+    assert adaptive is not None  # every budget attacks
+    attacks = [row.attack for row in rows]
+    figures = outcomes.figures(roles, attacks, classes=subject.classes, first_look=budget.first_look)
+    verdict, reason = judge_figures(figures)
+    passes = sum(make_attack(row.attack).gradients for row in rows if row.role in KNOWING)
+    return Evaluation(rows, *adaptive, verdict, reason, passes)
+
+
+def _run_lead(run: Runner, budget: Budget, subject: Subject) -> dict[Row, Judged]:
+    """The lead attack, until what it leaves (by vote, which moves less by chance than a draw) settles."""
+    rows: dict[Row, Judged] = {}
+    left = 1.0
     for number, row in enumerate(lead_rows(budget, subject)):
         rows |= run([row])
-        draws = make_attack(row.attack).draws
-        before, left = left, _left(rows, Role.ADAPTIVE, by_vote=True) or 0.0  # a vote moves less by chance than a draw
-        fall = before - left if number else 0.0
-        if left <= SETTLED or (number and abs(fall) <= SETTLED):  # what is left cannot fall by more, or does not move
+        by_vote = AttackOutcomes.of(list(rows.values())).worst(range(len(rows)))[1]
+        before, left = left, float(by_vote.mean())
+        # what is left cannot fall by more, or does not move
+        if left <= SETTLED or (number and abs(before - left) <= SETTLED):
             break
-    rows |= run(other_rows(budget, draws))
-    adaptive, adaptive_vote = worst_of([judged for row, judged in rows.items() if row.role in _ATTACKERS])
-    figures = Figures(
-        clean=_left(rows, Role.CLEAN) or 0.0,
-        adaptive=_share(adaptive),
-        white_box=_left(rows, Role.ADAPTIVE) or 0.0,
-        oblivious=_left(rows, Role.OBLIVIOUS),
-        noise=_left(rows, Role.NOISE),
-        gradient_free=_left(rows, Role.GRADIENT_FREE),
-        transfer=_left(rows, Role.OBLIVIOUS, Role.TRANSFER),
-        fixed_draw=_left(rows, Role.FIXED_DRAW),
-        large_eps=_left(rows, Role.LARGE) or 0.0,
-        chance=1 / subject.classes,
-        last_fall=fall,
-    )
-    verdict, reason = judge_figures(figures)
-    knowing = [row for row in rows if row.role in (Role.ADAPTIVE, Role.GRADIENT_FREE)]
-    gradients = sum(make_attack(row.attack).gradients for row in knowing)
-    return Evaluation(rows, adaptive, adaptive_vote, verdict, reason, gradients)
+    return rows
 
 
-def _left(rows: Mapping[Row, Judged], *roles: Role, by_vote: bool = False) -> float | None:
-    """The accuracy under the worst of the rows of some roles for each image; None where there are none."""
-    judged = [outcome for row, outcome in rows.items() if row.role in roles]
-    return _share(worst_of(judged)[by_vote]) if judged else None
-
-
-def _share(right: Tensor) -> float:
-    return float(right.double().mean())
+def _run_others(run: Runner, budget: Budget, subject: Subject, others: Sequence[Row]) -> dict[Row, Judged]:
+    """The other attacks: all on all images, or one after the other, each on what is left."""
+    if not budget.cascade or subject.random:
+        return dict(run(others))
+    rows: dict[Row, Judged] = {}
+    settled: Judged | None = None
+    for row in others:
+        rows |= run([row], settled)
+        settled = rows[row]
+    return rows
 
 
 def _wilson(right: int, images: int) -> tuple[float, float]:

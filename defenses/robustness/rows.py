@@ -1,18 +1,24 @@
 """Runs one row of an evaluation on one batch of images."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from stormbench.defenses.attacks.ball import Ball
-from stormbench.defenses.attacks.base import run_attack, subseed
-from stormbench.defenses.attacks.expectation import expected_margin, finite_logits, undisturbed
+from stormbench.defenses.attacks.base import Attack, run_attack, subseed
+from stormbench.defenses.attacks.expectation import expected_margin, finite_logits, gradient_sizes, undisturbed, varies
+from stormbench.defenses.attacks.losses import LOSSES, LossName
 from stormbench.defenses.attacks.registry import make_attack
 from stormbench.defenses.base import Defense, fixed_draw, random_parts, votes
 from stormbench.defenses.robustness.budgets import LARGE_EPS, Role, Row
+from stormbench.defenses.robustness.outcomes import NOT_FINITE, SOUND, ZERO, Judged
 from stormbench.errors import InputError
+
+_LOOKS = 4  # draws by which a gradient is called zero
 
 
 @dataclass(frozen=True)
@@ -34,22 +40,9 @@ class Target:
     judge: int = 20
 
 
-@dataclass(frozen=True)
-class Judged:
-    """What became of each image, ``(N,)`` each.
-
-    Attributes:
-        danger: mean margin over draws that do not judge: by this the worst attack is chosen.
-        correct: right by the model's own rule of decision, with fresh draws.
-        correct_vote: right by the vote of several fresh draws.
-    """
-
-    danger: Tensor
-    correct: Tensor
-    correct_vote: Tensor
-
-
-def run_row(row: Row, target: Target, images: Tensor, labels: Tensor, ball: Ball, *, seed: int) -> Judged:
+def run_row(
+    row: Row, target: Target, images: Tensor, labels: Tensor, ball: Ball, *, seed: int, settled: Judged | None = None
+) -> Judged:
     """Attacks a batch and judges the outcome with fresh draws.
 
     Args:
@@ -59,11 +52,15 @@ def run_row(row: Row, target: Target, images: Tensor, labels: Tensor, ball: Ball
         labels: true classes, ``(N,)``.
         ball: the threat model of the evaluation.
         seed: of this batch.
+        settled: what earlier attacks of a cascade left: only images that are right are attacked, the others stay as
+            they were judged.
 
     Raises:
         InputError: the row needs a model that the target lacks, or images or labels are wrong.
         ModelError: the model gives no finite logits, or fewer classes than the labels name.
     """
+    if settled is not None:
+        return _on_what_is_left(row, target, images, labels, ball, seed, settled)
     if not row.attack:
         return _judge(target.model, target, images, labels, subseed(seed, row.name))
     attack, reach = make_attack(row.attack), radius_of(row, ball)
@@ -72,11 +69,51 @@ def run_row(row: Row, target: Target, images: Tensor, labels: Tensor, ball: Ball
         with undisturbed(target.model, attack_seed), fixed_draw(target.model):
             moved = run_attack(attack, target.model, images, labels, reach, seed=attack_seed)
             margin = expected_margin(target.model, moved, labels, draws=1)
-            return Judged(margin, margin < 0, margin < 0)
+            return _as_arrays(margin, margin < 0, margin < 0)
     victim = _victim(row, target)
+    if row.role in (Role.OBLIVIOUS, Role.TRANSFER):
+        attack = persistent(attack)
     moved = run_attack(attack, victim, images, labels, reach, seed=attack_seed)
     judged_on = victim if row.role is Role.UNDEFENDED else target.model
-    return _judge(judged_on, target, moved, labels, subseed(seed, row.name, "judge"))
+    judged = _judge(judged_on, target, moved, labels, subseed(seed, row.name, "judge"))
+    if row.role is not Role.ADAPTIVE:
+        return judged
+    return replace(judged, gradient=_gradients(attack, victim, moved, labels, judged.correct, attack_seed))
+
+
+def _on_what_is_left(
+    row: Row, target: Target, images: Tensor, labels: Tensor, ball: Ball, seed: int, settled: Judged
+) -> Judged:
+    left = settled.correct.nonzero()[0]
+    found = settled.take(slice(None))
+    if not len(left):
+        return found
+    at = torch.from_numpy(left).to(images.device)
+    new = run_row(row, target, images[at], labels[at], ball, seed=seed)
+    merged = {name: array.copy() for name, array in vars(found).items()}
+    for name, array in merged.items():
+        array[left] = getattr(new, name)
+    return Judged(**merged)
+
+
+def _gradients(
+    attack: Attack, model: nn.Module, moved: Tensor, labels: Tensor, correct: NDArray[np.bool_], seed: int
+) -> NDArray[np.uint8]:
+    """Of each image that the attack left right, whether it had a gradient to follow in the end."""
+    states = np.full(len(moved), SOUND, dtype=np.uint8)
+    loss: LossName = getattr(attack, "loss", "margin")
+    if not correct.any() or getattr(attack, "backward", "own") != "own":
+        return states
+    at = torch.from_numpy(correct.nonzero()[0]).to(moved.device)
+    with undisturbed(model, seed):
+        size, finite = gradient_sizes(model, moved[at], labels[at], LOSSES[loss], draws=min(attack.draws, _LOOKS))
+    states[correct] = np.where(finite, np.where(size > 0, SOUND, ZERO), NOT_FINITE)
+    return states
+
+
+def persistent(attack: Attack) -> Attack:
+    """The attack without its stop at the first mistake: what just fools one model rarely fools another."""
+    return replace(attack, stop=False) if hasattr(attack, "stop") else attack  # type: ignore[type-var]
 
 
 def radius_of(row: Row, ball: Ball) -> Ball:
@@ -101,9 +138,14 @@ def _judge(model: nn.Module, target: Target, images: Tensor, labels: Tensor, see
     with undisturbed(model, subseed(seed, "rule"), single_draw=False):
         correct = _correct(model, images, labels)
     if not random:
-        return Judged(danger, correct, correct)
+        return _as_arrays(danger, correct, correct)
     with undisturbed(model, subseed(seed, "vote"), single_draw=False), votes(model, target.vote):
-        return Judged(danger, correct, _correct(model, images, labels))
+        return _as_arrays(danger, correct, _correct(model, images, labels))
+
+
+def _as_arrays(danger: Tensor, correct: Tensor, correct_vote: Tensor) -> Judged:
+    arrays = [each.cpu().numpy() for each in (danger, correct, correct_vote)]
+    return Judged(arrays[0], arrays[1], arrays[2], np.full(len(danger), SOUND, dtype=np.uint8))
 
 
 def _correct(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
@@ -117,11 +159,6 @@ def is_random(model: nn.Module, images: Tensor) -> bool:
         return True
     with undisturbed(model, 0):
         return varies(model, images)
-
-
-def varies(model: nn.Module, images: Tensor) -> bool:
-    """Whether two passes in the present state differ by more than rounding, which some GPU kernels do not repeat."""
-    return not torch.allclose(finite_logits(model, images), finite_logits(model, images), rtol=1e-4, atol=1e-5)
 
 
 def undefended_model(model: nn.Module) -> nn.Module | None:

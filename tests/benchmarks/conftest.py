@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stormbench.benchmarks.results.attack_outcomes import AttackOutcomes, recounted
-from stormbench.benchmarks.results.attacks import AdversarialRecord, AttackRecord, CorrectRecord
+from stormbench.benchmarks.results.attacks import AdversarialRecord, AttackRecord, CorrectRecord, recounted
 from stormbench.benchmarks.results.images import Outcomes, write_result
 from stormbench.benchmarks.results.settings import DataRecord, DefenseRecord, ModelRecord, Settings, SuiteRecord
 from stormbench.cells import CLEAN
 from stormbench.datasets.preprocessing import Preprocessing
+from stormbench.defenses.robustness.outcomes import AttackOutcomes
 from stormbench.metrics import TEST_CORRUPTIONS
 
 CELLS = [(CLEAN, 0), *((name, severity) for name in TEST_CORRUPTIONS for severity in range(1, 6))]

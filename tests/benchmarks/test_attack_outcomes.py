@@ -8,19 +8,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from stormbench.benchmarks.leaderboard.submissions import add_result
 from stormbench.benchmarks.results.arrays import arrays_from
-from stormbench.benchmarks.results.attack_outcomes import ATTACK_ARRAYS, AttackOutcomes, recounted, verdict_of
-from stormbench.benchmarks.results.attacks import AdversarialRecord, AttackRecord, CorrectRecord
+from stormbench.benchmarks.results.attacks import (
+    AdversarialRecord,
+    AttackRecord,
+    CorrectRecord,
+    recounted,
+    verdict_of,
+)
 from stormbench.benchmarks.results.documents import seal_of
 from stormbench.benchmarks.results.images import OUTCOME_ARRAYS, read_attack, read_result
-from stormbench.defenses.attacks import Ball
 from stormbench.defenses.robustness import BUDGETS
 from stormbench.defenses.robustness.budgets import Row
+from stormbench.defenses.robustness.outcomes import Judged, attack_arrays
 from stormbench.defenses.robustness.robust_accuracy import Evaluation, evaluate
-from stormbench.defenses.robustness.rows import Judged
 from stormbench.defenses.robustness.schedule import Subject, passes_of
 from stormbench.errors import ResultError
 from stormbench.files import npz
@@ -81,7 +84,7 @@ def test_the_verdict_is_held_against_the_outcomes(attacked: Path, tmp_path: Path
 def forged(path: Path, **changed: Any) -> Path:
     """Other outcomes, with their digest and a new seal, and the old counts."""
     beside = path.with_suffix(".npz")
-    arrays = arrays_from(beside.read_bytes(), [*OUTCOME_ARRAYS, *ATTACK_ARRAYS], "here")
+    arrays = arrays_from(beside.read_bytes(), [*OUTCOME_ARRAYS, *attack_arrays(gradients=False)], "here")
     beside.write_bytes(npz(arrays | changed))
     document = json.loads(path.read_text())
     document["outcomes"]["sha256"] = hashlib.sha256(beside.read_bytes()).hexdigest()
@@ -120,7 +123,7 @@ def test_outcomes_cannot_be_left_out(attacked: Path, tmp_path: Path) -> None:
     document["adversarial"]["by_image"] = False
     assert "holds the arrays" in refused(rewritten(attacked, document), tmp_path / "board")
     beside = attacked.with_suffix(".npz")
-    arrays = arrays_from(beside.read_bytes(), [*OUTCOME_ARRAYS, *ATTACK_ARRAYS], "here")
+    arrays = arrays_from(beside.read_bytes(), [*OUTCOME_ARRAYS, *attack_arrays(gradients=False)], "here")
     beside.write_bytes(npz({name: arrays[name] for name in OUTCOME_ARRAYS}))
     document["outcomes"]["sha256"] = hashlib.sha256(beside.read_bytes()).hexdigest()
     assert "only counts were kept" in refused(rewritten(attacked, document), tmp_path / "board")
@@ -136,42 +139,38 @@ def test_attacks_of_schema_2_are_read_with_their_counts(attacked: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize("random", [True, False])
-def test_counts_and_verdict_are_those_of_the_evaluation(seed: int, random: bool) -> None:
+@pytest.mark.parametrize(
+    ("random", "budget"), [(True, "thorough"), (False, "thorough"), (False, "autoattack"), (True, "quick")]
+)
+def test_counts_and_verdict_are_those_of_the_evaluation(seed: int, budget: str, random: bool) -> None:
     """What is recomputed from stored outcomes is what the evaluation itself said."""
     rng = np.random.default_rng(seed)
     subject = Subject(random, random, defended=True, sources=("other",), classes=10)
     ease = rng.uniform(-2, 2)
 
-    def run(rows: Any) -> dict[Row, Judged]:
+    def run(rows: Any, settled: Judged | None = None) -> dict[Row, Judged]:
         return {row: judged() for row in rows}
 
     def judged() -> Judged:
         danger = rng.normal(ease, 1, size=50)
-        right = [torch.from_numpy(danger + rng.normal(size=50) < 0) for _ in range(2)]
-        return Judged(torch.from_numpy(danger.astype(np.float32)), *right)
+        right = [danger + rng.normal(size=50) < 0 for _ in range(2)]
+        return Judged(danger.astype(np.float32), *right, rng.integers(0, 3, 50, dtype=np.uint8))
 
-    found = evaluate(run, BUDGETS["thorough"], subject, Ball("linf", 0.03))
-    record = record_of(found)
-    outcomes = AttackOutcomes(
-        *(
-            torch.stack([getattr(each, name) for each in found.rows.values()]).numpy()
-            for name in ("danger", "correct", "correct_vote")
-        )
-    )
-    again = recounted(record, outcomes)
+    found = evaluate(run, BUDGETS[budget], subject)
+    record = record_of(found, budget)
+    again = recounted(record, found.outcomes)
     assert dict(again.correct) == found.counts
     assert again.adaptive_vote == int(found.adaptive_vote.sum())
     assert again.gradients_per_image == found.gradients_per_image
-    assert verdict_of(record, outcomes, 10) == found.verdict.value
+    assert verdict_of(record, found.outcomes, 10) == found.verdict.value
 
 
-def record_of(found: Evaluation) -> AdversarialRecord:
+def record_of(found: Evaluation, budget: str) -> AdversarialRecord:
     """The record of an evaluation, without its counts."""
     return AdversarialRecord(
         norm="linf",
         eps=0.03,
-        budget="thorough",
+        budget=budget,
         images=found.images,
         correct=CorrectRecord(clean=0, oblivious=None, adaptive=0, fixed_draw=None, noise=0),
         adaptive_vote=0,

@@ -1,5 +1,6 @@
 """Adversarial evaluations of a data set: in shards, resumable, the same whatever the workers, kept with the result."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.results.attacks import AdversarialRecord
 from stormbench.benchmarks.results.images import read_outcomes, read_result
 from stormbench.benchmarks.results.run import Run
-from stormbench.defenses.robustness import Budget
+from stormbench.defenses.robustness import BUDGETS, Budget
+from stormbench.defenses.robustness.budgets import chosen_attacks
 from stormbench.errors import InputError, ResultError, SettingsChangedError, UnknownNameError
 
 PLAIN = "python:stormbench.benchmarks.demo.networks:plain"
@@ -65,7 +67,7 @@ def test_an_undefended_model_is_attacked_by_the_same_call(plain: Model, tmp_path
     _, found = run(plain, tmp_path, defense=None, norm="l2", eps=1.0)
     assert found.correct.oblivious is None
     assert found.correct.fixed_draw is None
-    assert {row.role for row in found.rows} == {"clean", "noise", "large eps", "adaptive"}  # square is for linf
+    assert {row.role for row in found.rows} == {"clean", "noise", "large eps", "adaptive", "gradient-free"}
 
 
 @pytest.mark.slow
@@ -133,3 +135,38 @@ def test_bad_input(changes: dict[str, object], message: str, plain: Model, tmp_p
 def test_unknown_budget(plain: Model, tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="budget"):
         run(plain, tmp_path, budget="quik")
+
+
+def test_autoattack_continues_its_cascade_to_the_same_counts(plain: Model, tmp_path: Path) -> None:
+    """Each attack gets what the one before left, also from the journal of an interrupted run and on workers."""
+
+    class StopError(Exception):
+        pass
+
+    def stop(done: int, total: int) -> None:
+        if done >= 70:
+            raise StopError
+
+    others = ("fgsm", "apgd:steps=3,targets=9,loss=dlr", "square:queries=9")
+    small = replace(BUDGETS["autoattack"], name="small+", others=others)
+    how: dict[str, object] = {"defense": None, "budget": small, "eps": 0.03}
+    _, whole = run(plain, tmp_path / "whole", **how)
+    with pytest.raises(StopError):
+        run(plain, tmp_path / "cut", progress=stop, **how)
+    _, cut = run(plain, tmp_path / "cut", **how)
+    assert cut == whole
+    left = [row.correct for row in whole.rows if row.role in ("adaptive", "gradient-free")]
+    assert left == sorted(left, reverse=True)
+    assert left[-1] == whole.correct.adaptive
+    with pytest.raises(InputError, match="the model draws"):
+        run(plain, tmp_path / "random", budget="autoattack")
+
+
+def test_named_attacks_leave_the_same_record(plain: Model, tmp_path: Path) -> None:
+    budget = chosen_attacks(["pgd:steps=3", "deepfool:steps=2,candidates=2"])
+    _, found = run(plain, tmp_path, budget=budget, defense=None)
+    assert found.budget == "pgd:steps=3+deepfool:steps=2,candidates=2"
+    assert [row.attack for row in found.rows if row.role == "adaptive"] == [
+        "pgd:steps=3,draws=1",
+        "deepfool:steps=2,candidates=2,draws=1",
+    ]

@@ -40,6 +40,33 @@ def test_attack_prints_controls_and_a_verdict(stormbench: Run, tmp_path: Path) -
     assert found["eps"] == 16 / 255
 
 
+def test_attacks_can_be_named(tmp_path: Path) -> None:
+    how = "--eps 16/255 --limit 8 --attack apgd:loss=dlr,steps=5,targets=9 --attack fab:steps=3"
+    run = CliRunner().invoke(app, ["attack", PLAIN, *DATA, *how.split(), "-o", str(tmp_path)])
+    assert run.exit_code == 0, run.output
+    (path,) = tmp_path.glob("*.json")
+    found = json.loads(path.read_text())["adversarial"]
+    assert [row["attack"] for row in found["rows"] if row["role"] == "adaptive"] == [
+        "apgd:loss=dlr,steps=5,targets=9,draws=1",
+        "fab:steps=3,draws=1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        (("--attack", "pdg"), "no attack named 'pdg'"),
+        (("--attack", "pgd", "--budget", "quick"), "choose --budget quick or --attack pgd, not both"),
+        (("--attack", "pgd", "--attack", "pgd"), "name each attack once"),
+        (("--attack", "fab:stepz=3"), "no setting 'stepz'"),
+    ],
+)
+def test_attacks_that_cannot_be_chosen(choice: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    run = CliRunner().invoke(app, ["attack", PLAIN, *DATA, *choice, "-o", str(tmp_path)])
+    assert isinstance(run.exception, StormbenchError)  # which ``main`` prints
+    assert message in str(run.exception)
+
+
 def test_a_trained_enhancer_stands_in_front_of_a_model(stormbench: Run, tmp_path: Path) -> None:
     small = ("--features", "4", "--blocks", "1", "--restoration-epochs", "1", "--task-epochs", "1", "--limit", "64")
     run = stormbench("train", "rain", PLAIN, "--data", "digits:train", "-o", "enhancer.safetensors", *small)
@@ -144,3 +171,10 @@ def test_the_demo_tells_the_story(stormbench: Run) -> None:
 @pytest.mark.parametrize("kind", ["defenses", "attacks", "budgets"])
 def test_what_there_is_can_be_listed(kind: str, stormbench: Run) -> None:
     assert {"defenses": "rain", "attacks": "apgd", "budgets": "thorough"}[kind] in stormbench("list", kind).stdout
+
+
+def test_the_list_of_attacks_says_norms_settings_and_cost(stormbench: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    said = " ".join(stormbench("list", "attacks").stdout.split())
+    for expected in ("linf, l2", "steps=100,restarts=1,targets=0", "forward passes an image: (queries + 1) x draws"):
+        assert expected in said

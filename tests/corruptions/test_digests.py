@@ -21,6 +21,7 @@ from stormbench.randomness import stream
 
 TABLE = Path(__file__).with_suffix(".toml")
 STEPS = {"cifar": 8, "imagenet64": 4, "imagenet": 1, "inception": 1}
+TABLES = [(scale, name) for scale in SCALES for name, entry in CORRUPTIONS.items() if scale in entry.severities]
 RNGS: dict[str, Callable[[str, int], Any]] = {
     "stream": lambda name, severity: stream(0, name, severity, "digest"),
     "legacy": lambda _name, _severity: np.random.RandomState(0),
@@ -45,8 +46,7 @@ def digests(scale: str, name: str, kind: str) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", RNGS)
-@pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize("name", CORRUPTIONS)
+@pytest.mark.parametrize(("scale", "name"), TABLES)
 def test_pixels_are_what_they_were(name: str, scale: str, kind: str) -> None:
     assert digests(scale, name, kind) == tomllib.loads(TABLE.read_text())[kind][scale][name]
 
@@ -55,4 +55,6 @@ if __name__ == "__main__":
     with TABLE.open("w") as file:
         for kind, scale in product(RNGS, SCALES):
             file.write(f"[{kind}.{scale}]\n")
-            file.writelines(f"{name} = {json.dumps(digests(scale, name, kind))}\n" for name in CORRUPTIONS)
+            file.writelines(
+                f"{name} = {json.dumps(digests(scale, name, kind))}\n" for place, name in TABLES if place == scale
+            )

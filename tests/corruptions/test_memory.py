@@ -8,6 +8,8 @@ from textwrap import dedent
 
 import pytest
 
+from stormbench.corruptions import CORRUPTIONS
+
 SCRIPT = """
 import re, sys
 from pathlib import Path
@@ -25,8 +27,9 @@ image = np.random.default_rng(0).integers(0, 256, (768, 1024, 3), dtype=np.uint8
 image[256:] = 255  # plain, with dust: where estimates decide little
 image[256::37, ::41] = 254
 for name in CORRUPTIONS:
-    for severity in range(1, 6):
-        corrupt(image[:64, :64], name, severity, scale="inception", rng=make(0))  # compiles, decodes, fills tables
+    for severity in [5] if CORRUPTIONS[name].group == "c-bar" else range(1, 6):  # theirs changes no array's size
+        scale = "inception" if "inception" in CORRUPTIONS[name].severities else "auto"
+        corrupt(image[:64, :64], name, severity, scale=scale, rng=make(0))  # compiles, decodes, fills tables
         Path("/proc/self/clear_refs").write_text("5")
         before = now()
         corrupt(image, name, severity, rng=make(0))
@@ -44,5 +47,5 @@ def test_at_most_twelve_times_the_image(kind: str) -> None:
         pytest.skip("the peak of memory cannot be reset here")
     assert run.returncode == 0, run.stderr
     cells = [line.split() for line in run.stdout.splitlines()]
-    assert len(cells) == 19 * 5
+    assert {cell[0] for cell in cells} == set(CORRUPTIONS)
     assert not [cell for cell in cells if float(cell[2]) > 12]

@@ -24,6 +24,7 @@ CHEAP = {
     "fgsm": "fgsm:draws=2",
     "pgd": "pgd:steps=3,momentum=0.5,restarts=2,step=1",
     "apgd": "apgd:steps=5,loss=dlr,draws=2",
+    "fab": "fab:steps=3,targets=2,restarts=2",
     "deepfool": "deepfool:steps=3,candidates=2",
     "cw": "cw:steps=4,searches=2,rate=0.2",
     "square": "square:queries=6",
@@ -42,6 +43,17 @@ def test_every_attack_is_tested() -> None:
 
 
 @pytest.mark.parametrize("name", CHEAP)
+def test_the_list_names_every_setting_and_its_default(name: str) -> None:
+    entry = ATTACKS[name]
+    attack = make_attack(f"{name}:{entry.settings}")
+    assert attack == make_attack(name)
+    assert [pair.partition("=")[0] for pair in entry.settings.split(",")] == list(vars(attack))
+    factors = {key: value for key, value in vars(attack).items() if isinstance(value, int)}
+    cost = entry.cost.replace("(targets, or 9)", str(factors.get("targets") or 9)).replace(" x ", " * ")
+    assert eval(cost, {}, factors | {"targets": factors.get("targets") or 1}) == attack.gradients
+
+
+@pytest.mark.parametrize("name", CHEAP)
 @given(
     n=st.integers(1, 3),
     height=st.integers(5, 12),
@@ -54,8 +66,6 @@ def test_every_attack_is_tested() -> None:
 def test_stays_in_the_ball_and_leaves_the_model_alone(
     name: str, n: int, height: int, width: int, norm: str, share: float, seed: int, model: nn.Module
 ) -> None:
-    if name == "square" and norm == "l2":
-        return
     defended = defend(model.train(), "rain")
     images, labels = batch(n, height, width)
     weights = {key: value.clone() for key, value in defended.state_dict().items()}
@@ -101,7 +111,8 @@ def test_finds_the_maximum_of_a_linear_function(spec: str, norm: str, linear: nn
     images = torch.full((3, 3, 8, 8), 0.5)
     labels = torch.arange(3)
     ball = Ball(norm, 0.05)  # type: ignore[arg-type]
-    moved = run_attack(make_attack(spec), linear, images, labels, ball)
+    whole = spec if spec.startswith("fgsm") else f"{spec},stop=false"  # at the first mistake it would be over
+    moved = run_attack(make_attack(whole), linear, images, labels, ball)
     weight = next(linear.parameters()).detach()
     best = (weight.abs().sum(1) if norm == "linf" else weight.norm(dim=1)) * 0.05
     torch.testing.assert_close(-linear(moved).diagonal().detach(), best, rtol=1e-2, atol=0)
@@ -191,11 +202,6 @@ def test_a_model_that_fails_on_the_way_is_left_as_it_was(model: nn.Module) -> No
     assert "transform" not in vars(defended)
     assert torch.equal(torch.get_rng_state(), states[0])
     assert torch.equal(defended.randomness.generator.get_state(), states[1])
-
-
-def test_square_is_for_linf(model: nn.Module) -> None:
-    with pytest.raises(InputError, match="square attack is for linf"):
-        run_attack(make_attack("square"), model, *batch(), Ball("l2", 1))
 
 
 def test_targeted_pgd_reaches_its_target(linear: nn.Module) -> None:
@@ -291,7 +297,8 @@ def test_apgd_beats_fgsm(model: nn.Module) -> None:
         moved = run_attack(make_attack(spec), model, images, labels, ball)
         return LOSSES["ce"](model(moved), labels, None).mean().item()
 
-    assert reached("apgd:steps=20") >= reached("pgd:steps=20") * 0.98 > reached("fgsm") * 0.98
+    apgd, pgd = (reached(f"{name}:steps=20,stop=false") for name in ("apgd", "pgd"))
+    assert apgd >= pgd * 0.98 > reached("fgsm") * 0.98
     assert reached("fgsm") > reached("noise")
 
 
@@ -307,6 +314,8 @@ def test_apgd_beats_fgsm(model: nn.Module) -> None:
         ("deepfool:candidates=0", "at least 1"),
         ("cw:rate=0", "rate and first_c positive"),
         ("square:share=2", "at most 1"),
+        ("fab:restarts=0", "at least 1"),
+        ("fab:targets=-1", "targets at least 0"),
         ("noise:tries=0", "at least 1"),
     ],
 )

@@ -9,7 +9,8 @@ import pytest
 import torch
 from PIL import Image
 from scipy.ndimage import median_filter
-from skimage.restoration import denoise_tv_chambolle
+from skimage.color import rgb2ycbcr, ycbcr2rgb
+from skimage.restoration import denoise_tv_chambolle, denoise_wavelet
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -108,34 +109,66 @@ def test_tvm_is_near_the_minimum_after_its_default_steps() -> None:
     assert found < 0.8 * energy(PHOTO, PHOTO, kept, 0.03)
 
 
-def test_wavelets_take_noise_away() -> None:
+@pytest.mark.parametrize("rescale_sigma", [True, False])
+def test_wavelets_take_noise_away(rescale_sigma: bool) -> None:
     noisy = (PHOTO + 0.04 * torch.randn(PHOTO.shape, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
-    assert (denoise(noisy, 0.04) - PHOTO).square().mean() < 0.8 * (noisy - PHOTO).square().mean()
-    assert torch.equal(denoise(noisy, 0), noisy)
+    seen = denoise(noisy, 0.04, rescale_sigma=rescale_sigma)
+    assert (seen - PHOTO).square().mean() < 0.9 * (noisy - PHOTO).square().mean()
+    assert torch.equal(denoise(noisy, 0, rescale_sigma=rescale_sigma), noisy)
 
 
-def test_deflection_copies_whole_near_pixels() -> None:
+def test_wavelets_are_those_of_the_papers_scikit_image() -> None:
+    """Before 0.16 each channel of YCbCr was brought to 0..1 and got the sigma as it is."""
+    ycbcr = rgb2ycbcr(as_pixels(PHOTO[0]) / 255)
+    for channel in range(3):
+        low, high = ycbcr[..., channel].min(), ycbcr[..., channel].max()
+        within = (ycbcr[..., channel] - low) / (high - low)
+        cleaned = denoise_wavelet(within, sigma=0.04, mode="soft", method="BayesShrink", rescale_sigma=False)
+        ycbcr[..., channel] = cleaned * (high - low) + low
+    seen = denoise(PHOTO[:1], 0.04, rescale_sigma=False)[0].permute(1, 2, 0).numpy()
+    np.testing.assert_allclose(seen, ycbcr2rgb(ycbcr).clip(0, 1), atol=1e-5)
+
+
+def test_deflection_copies_near_values_of_each_channel_by_itself() -> None:
     place = torch.arange(30 * 40.0).reshape(1, 1, 30, 40).expand(3, 3, 30, 40)
-    seen = PixelDeflection(nn.Identity(), deflections=100, window=4).deflect(place)
-    assert torch.equal(seen[:, 0], seen[:, 1])
-    moved = seen[:, 0] != place[:, 0]
-    assert 60 <= moved.sum() / 3 <= 100
-    rows, columns = seen[:, 0] // 40 - place[:, 0] // 40, seen[:, 0] % 40 - place[:, 0] % 40
+    seen = PixelDeflection(nn.Identity(), deflections=200, window=4).deflect(place)
+    moved = seen != place
+    assert not torch.equal(moved[:, 0], moved[:, 1])
+    assert not torch.equal(seen[0], seen[1])
+    each = moved.sum(dim=(2, 3))
+    assert each.min() > 50  # of 67 places some are drawn twice, or replaced by themselves
+    assert each.max() <= 67
+    rows, columns = seen // 40 - place // 40, seen % 40 - place % 40
     assert rows.abs().max() == 4
     assert columns.abs().max() == 4
-    assert not torch.equal(seen[0], seen[1])
 
 
-def test_resize_pad_has_the_published_sizes() -> None:
+def test_no_deflection_comes_from_the_first_row_or_column() -> None:
+    """The authors' condition; a place outside the image is drawn again, not moved to the border."""
+    place = torch.arange(6 * 7.0).reshape(1, 1, 6, 7).expand(200, 3, 6, 7)
+    seen = PixelDeflection(nn.Identity(), deflections=60, window=10).deflect(place)
+    sources = seen[seen != place].long()
+    assert set((sources // 7).tolist()) == set(range(1, 6))
+    assert set((sources % 7).tolist()) == set(range(1, 7))
+    shares = torch.bincount(sources // 7)[1:] / len(sources)
+    assert (shares - 0.2).abs().max() < 0.03  # uniform, so the border is no likelier
+    assert PixelDeflection(nn.Identity()).deflect(torch.rand(2, 3, 1, 1)).shape == (2, 3, 1, 1)
+
+
+def test_resize_pad_has_the_published_sizes_and_grey() -> None:
     defense = ResizePad(nn.Identity())
-    seen = defense.transform(torch.ones(40, 3, 299, 299))
-    assert seen.shape == (40, 3, 331, 331)
-    sides = seen[:, 0].amax(2).sum(1)
+    images = torch.zeros(60, 3, 299, 299)
+    images[..., ::2] = 1
+    seen = defense.transform(images)
+    assert seen.shape == (60, 3, 331, 331)
+    assert set(seen.unique().tolist()) == {0.0, 0.5, 1.0}  # nearest neighbours mix nothing; padding is mid-grey
+    sides = (seen[:, 0] != 0.5).any(dim=2).sum(1)
     assert sides.min() >= 310
-    assert sides.max() <= 331
+    assert sides.max() <= 330
     assert sides.unique().numel() > 8
-    tops = seen[:, 0].amax(2).argmax(1)
+    tops = (seen[:, 0] != 0.5).any(dim=2).int().argmax(1)
     assert tops.unique().numel() > 3
+    assert ResizePad(nn.Identity(), interpolation="bilinear").transform(images[:1]).unique().numel() > 3
 
 
 def test_wavelet_sr_sizes() -> None:
@@ -187,6 +220,7 @@ def test_smoothing_votes_and_gives_the_gradient_of_the_mean() -> None:
         "wavelet-sr:sigma=-1",
         "pixel-deflection:window=0",
         "resize-pad:least=1.2",
+        "resize-pad:fill=2",
         "smoothing:sigma=0",
         "smoothing:draws=0",
     ],

@@ -115,7 +115,7 @@ def test_moving_batch_norm_moves_statistics_but_no_weight() -> None:
 def test_a_loss_that_is_no_number_stops_the_training() -> None:
     rain = fresh()
     rain.model.register_forward_hook(lambda _, __, logits: logits * float("nan"))
-    with pytest.raises(ModelError, match="task loss became nan in epoch 1"):
+    with pytest.raises(ModelError, match=r"the loss became nan in epoch 1 \(task\), step 1"):
         train_enhancer(rain, load, COUNT, TrainingSettings(0, 1))
 
 

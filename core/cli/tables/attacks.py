@@ -5,8 +5,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from stormbench.benchmarks.analysis.names import model_name
 from stormbench.benchmarks.results.images import Result
-from stormbench.benchmarks.results.names import model_name
 from stormbench.benchmarks.results.plain_text import shown
 from stormbench.metrics.intervals import wilson
 

@@ -10,8 +10,8 @@ import typer
 from stormbench.cli import options
 
 if TYPE_CHECKING:
-    from stormbench.defenses.oat.machine import Precision
-    from stormbench.defenses.oat.training import Progress
+    from stormbench.defenses.training.distributed import Precision
+    from stormbench.defenses.training.loop import Progress
 
 PUBLISHED = "0,0.1,0.2,0.3,0.4,1"
 
@@ -90,7 +90,11 @@ def oat(
     precision: PrecisionOption = PrecisionName.full,
 ) -> None:
     """Trains one model for every trade-off (OAT); a second try continues an interrupted one."""
-    network = {"lambdas": options.numbers(lambdas), "encoding": encoding.value, "dual": not single_batch_norm}
+    network = {
+        "lambdas": options.numbers(lambdas, "--lambdas"),
+        "encoding": encoding.value,
+        "dual": not single_batch_norm,
+    }
     recipe = {"batch_size": batch_size, "rate": rate, "attack_steps": attack_steps, "zero_share": zero_share}
     _Command(data, out, arch, epochs, mean, std, size, limit, device, devices, precision.value).run(
         network | {"residual": residual, "channels": channels},
@@ -129,8 +133,12 @@ def oats(
     precision: PrecisionOption = PrecisionName.full,
 ) -> None:
     """Trains one model for every trade-off and several widths (OATS)."""
-    network = {"lambdas": options.numbers(lambdas), "encoding": encoding.value, "dual": not single_batch_norm}
-    slices = {"widths": options.numbers(widths), "switchable": not shared_batch_norm}
+    network = {
+        "lambdas": options.numbers(lambdas, "--lambdas"),
+        "encoding": encoding.value,
+        "dual": not single_batch_norm,
+    }
+    slices = {"widths": options.numbers(widths, "--widths"), "switchable": not shared_batch_norm}
     recipe = {"batch_size": batch_size, "rate": rate, "attack_steps": attack_steps, "zero_share": zero_share}
     _Command(data, out, arch, epochs, mean, std, size, limit, device, devices, precision.value).run(
         network | slices | {"residual": residual, "channels": channels},
@@ -196,11 +204,14 @@ class _Command:
 
         images = open_images(self.data)
         images = images if self.limit is None else images.subset(range(min(self.limit, len(images))))
-        normalisation = {"mean": options.three_fractions(self.mean), "std": options.three_fractions(self.std)}
+        normalisation = {
+            "mean": options.three_fractions(self.mean, "--mean"),
+            "std": options.three_fractions(self.std, "--std"),
+        }
         given: dict[str, Any] = {name: triple for name, triple in normalisation.items() if triple}
         spec = NetworkSpec(arch=self.arch, classes=len(images.classes), **network, **given)
         epochs = self.epochs or (20 if self.arch == "small" else 200)
-        how = Recipe(epochs=epochs, **recipe | {"eps": options.fraction(recipe["eps"])})
+        how = Recipe(epochs=epochs, **recipe | {"eps": options.fraction(recipe["eps"], "--eps")})
         with progress("training") as bar:
 
             def report(step: "Progress") -> None:
@@ -227,9 +238,6 @@ class _Command:
 def tell(step: "Progress") -> None:
     """Prints a line at the end of an epoch."""
     if step.finished:
-        robust = "" if step.robust is None else f", robust {100 * step.robust:.1f} %"
-        typer.echo(
-            f"epoch {step.epoch + 1} of {step.epochs}: loss {step.loss:.4f}, "
-            f"training images clean {100 * step.clean:.1f} %{robust}",
-            err=True,
-        )
+        shares = {"clean": step.clean, "robust": step.robust, "PGD-5": step.probed}
+        told = ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items() if share is not None)
+        typer.echo(f"epoch {step.epoch + 1} of {step.epochs}: loss {step.loss:.4f}, training images {told}", err=True)

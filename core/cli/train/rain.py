@@ -44,8 +44,8 @@ def rain(
 
     loaded = load_model(
         model,
-        mean=options.three_fractions(mean),
-        std=options.three_fractions(std),
+        mean=options.three_fractions(mean, "--mean"),
+        std=options.three_fractions(std, "--std"),
     )
     images = open_images(data)
     chosen = images if limit is None else images.subset(range(min(limit, len(images))))

@@ -27,7 +27,6 @@ from stormbench.benchmarks.leaderboard.site import render, write_site
 from stormbench.benchmarks.leaderboard.submissions import add_result
 from stormbench.benchmarks.leaderboard.texts import as_csv, as_latex, as_markdown
 from stormbench.benchmarks.results.arrays import arrays_from
-from stormbench.benchmarks.results.attack_outcomes import ATTACK_ARRAYS
 from stormbench.benchmarks.results.documents import seal_of
 from stormbench.benchmarks.results.images import OUTCOME_ARRAYS
 from stormbench.benchmarks.results.run import Run
@@ -40,6 +39,7 @@ from stormbench.benchmarks.results.sequences import (
 from stormbench.benchmarks.results.settings import Settings
 from stormbench.benchmarks.suites.registry import SUITES
 from stormbench.cells import CLEAN
+from stormbench.defenses.robustness.outcomes import attack_arrays
 from stormbench.defenses.robustness.verdict import Verdict
 from stormbench.errors import ResultError
 from stormbench.files import npz
@@ -314,7 +314,7 @@ def as_schema_2(path: Path) -> None:
     document = json.loads(path.read_text()) | {"schema_version": 2}
     del document["adversarial"]["by_image"]
     beside = path.with_suffix(".npz")
-    arrays = arrays_from(beside.read_bytes(), [*OUTCOME_ARRAYS, *ATTACK_ARRAYS], "here")
+    arrays = arrays_from(beside.read_bytes(), [*OUTCOME_ARRAYS, *attack_arrays(gradients=False)], "here")
     beside.write_bytes(npz({name: arrays[name] for name in OUTCOME_ARRAYS}))
     document["outcomes"]["sha256"] = sha256(beside.read_bytes()).hexdigest()
     path.write_text(json.dumps(document | {"seal": seal_of(document)}))

@@ -9,7 +9,7 @@ import pytest
 from stormbench.benchmarks import SUITES, Run, attack, evaluate
 from stormbench.benchmarks.evaluation.verify import verify
 from stormbench.benchmarks.leaderboard import build_boards, read_curves, read_entries
-from stormbench.benchmarks.results.attack_outcomes import verdict_of
+from stormbench.benchmarks.results.attacks import verdict_of
 from stormbench.benchmarks.results.documents import seal_of
 from stormbench.benchmarks.results.tradeoffs import read_tradeoff
 from stormbench.benchmarks.results.verifications import read_verification

@@ -155,10 +155,10 @@ def test_films_of_another_length_or_size_are_named(plain: Model, tree: Path, tmp
     [
         (lambda path: path.write_bytes(path.read_bytes()[:50]), r"tilt\.npy"),
         (lambda path: path.write_bytes(b""), r"tilt\.npy"),
-        (lambda path: np.save(path, np.zeros((4, 30, 32, 32, 3), np.uint8)), r"tilt\.npy has shape"),
-        (lambda path: np.save(path, np.zeros((2, 31, 32, 32, 3), np.uint8)), r"tilt\.npy has 2 sequences"),
+        (lambda path: np.save(path, np.zeros((4, 30, 32, 32, 3), np.uint8)), r"tilt\.npy has changed"),
+        (lambda path: np.save(path, np.zeros((2, 31, 32, 32, 3), np.uint8)), r"4 labels, tilt\.npy 2 rows"),
         (lambda path: np.save(path, np.zeros((4, 31, 32, 32, 3))), r"tilt\.npy"),
-        (lambda path: np.save(path, np.zeros((4, 31, 16, 16, 3), np.uint8)), r"tilt\.npy have shape"),
+        (lambda path: np.save(path, np.zeros((4, 31, 16, 16, 3), np.uint8)), r"tilt\.npy has changed"),
         (lambda path: path.unlink(), r"lack tilt\.npy"),
     ],
 )

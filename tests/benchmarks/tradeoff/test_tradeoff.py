@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import torch
 
+from stormbench.benchmarks.analysis.names import short_name
 from stormbench.benchmarks.analysis.tradeoff import by_width, gaps, rank_correlation
 from stormbench.benchmarks.experiments.points import Plan
 from stormbench.benchmarks.experiments.tradeoff import tradeoff
 from stormbench.benchmarks.leaderboard import is_curve
 from stormbench.benchmarks.models.loading import load_model
-from stormbench.benchmarks.results.names import short_name
 from stormbench.benchmarks.results.tradeoffs import Point, Share, Tradeoff, read_tradeoff
 from stormbench.benchmarks.suites.registry import SUITES
 from stormbench.datasets import open_images

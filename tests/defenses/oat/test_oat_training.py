@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from stormbench.defenses.oat import ConditionalModel, NetworkSpec, Recipe, train
-from stormbench.defenses.oat.machine import Machine, on_machine
-from stormbench.defenses.oat.training import Progress, augmented
+from stormbench.defenses.training.distributed import Strategy, launch
+from stormbench.defenses.training.loop import Progress
+from stormbench.defenses.training.views.augmentation import augmented
 from stormbench.errors import InputError, MissingDependencyError, ModelError, SettingsChangedError
 
 COUNT = 48
@@ -128,37 +129,37 @@ def test_augmentation_moves_and_mirrors_within_four_pixels() -> None:
 
 def test_without_several_devices_nothing_else_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "lightning_fabric", None)
-    seen = list[Machine]()
-    on_machine(seen.append)
+    seen = list[Strategy]()
+    launch(seen.append)
     assert (seen[0].rank, seen[0].processes, seen[0].device.type) == (0, 1, "cpu")
     with pytest.raises(MissingDependencyError, match=r"pip install 'stormbench\[lightning\]'"):
-        on_machine(seen.append, precision="bf16-mixed")
+        launch(seen.append, precision="bf16-mixed")
 
 
-def test_a_machine_that_is_not_there_is_refused() -> None:
+def test_a_device_that_is_not_there_is_refused() -> None:
     with pytest.raises(InputError, match="device 'tpu9' cannot be used"):
-        on_machine(lambda _: None, device="tpu9")
+        launch(lambda _: None, device="tpu9")
     with pytest.raises(InputError, match="the precision is one of 32-true, bf16-mixed, 16-mixed"):
-        on_machine(lambda _: None, precision="8-true")  # type: ignore[arg-type]
+        launch(lambda _: None, precision="8-true")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="2 devices of a kind are 'cpu', not 'cpu:0'"):
-        on_machine(lambda _: None, device="cpu:0", devices=2)
+        launch(lambda _: None, device="cpu:0", devices=2)
 
 
 class _Trained:
     """Trains in another process and leaves its weights in a file."""
 
-    def __init__(self, out: Path, check: Callable[[Machine], None] | None = None) -> None:
+    def __init__(self, out: Path, check: Callable[[Strategy], None] | None = None) -> None:
         self.out, self.check = out, check
 
-    def __call__(self, machine: Machine) -> None:
+    def __call__(self, strategy: Strategy) -> None:
         model = fresh()
-        train(model, load, COUNT, RECIPE, machine=machine)
-        torch.save(model.state_dict(), self.out / f"{machine.rank}.pt")
+        train(model, load, COUNT, RECIPE, strategy=strategy)
+        torch.save(model.state_dict(), self.out / f"{strategy.rank}.pt")
 
 
 def test_mixed_precision_learns(tmp_path: Path) -> None:
     pytest.importorskip("lightning_fabric")
-    on_machine(_Trained(tmp_path), precision="bf16-mixed")
+    launch(_Trained(tmp_path), precision="bf16-mixed")
     state = torch.load(tmp_path / "0.pt", weights_only=True)
     assert all(value.dtype != torch.bfloat16 and value.isfinite().all() for value in state.values())
 
@@ -166,7 +167,7 @@ def test_mixed_precision_learns(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_two_processes_hold_the_same_weights(tmp_path: Path) -> None:
     pytest.importorskip("lightning_fabric")
-    on_machine(_Trained(tmp_path), devices=2)
+    launch(_Trained(tmp_path), devices=2)
     one, other = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
     named = {name for name in one if "running" in name or "tracked" in name}  # every process has its own statistics
     assert all(torch.equal(one[name], other[name]) for name in one.keys() - named)

@@ -8,12 +8,19 @@ from torch import Tensor
 from torch.nn import functional
 
 from stormbench.defenses.oat import ConditionalModel, Recipe
-from stormbench.defenses.oat.objective import Batch, Objective, mixed_loss, training_attack
+from stormbench.defenses.oat.objective import ConditionalObjective, mixed_loss, training_attack
 from stormbench.defenses.oat.sampling import sample_lambdas
 from stormbench.defenses.oat.spec import PUBLISHED_LAMBDAS
+from stormbench.defenses.training import Batch
 from stormbench.errors import InputError
 
 Build = Callable[..., ConditionalModel]
+
+
+def batch_of(images: Tensor, labels: Tensor, lambdas: Tensor) -> Batch:
+    batch = Batch(images, labels)
+    batch.views["lambdas"] = lambdas
+    return batch
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -58,12 +65,12 @@ def test_the_objective_is_the_published_sum(build: Build, images: Tensor, monkey
     lambdas = torch.tensor([0.0, 0.0, 0.1, 0.4, 1.0, 1.0])
     asked = []
 
-    def shifted(_: ConditionalModel, chosen: Tensor, *rest: Tensor, **__: float) -> Tensor:
-        asked.append((chosen, rest[1]))
-        return (chosen + 0.1).clamp(0, 1)
+    def shifted(_: ConditionalModel, chosen: Batch, *__: object, **___: float) -> Tensor:
+        asked.append((chosen.images, chosen.views["lambdas"]))
+        return (chosen.images + 0.1).clamp(0, 1)
 
     monkeypatch.setattr("stormbench.defenses.oat.objective.training_attack", shifted)
-    outcome = Objective(model, Recipe()).eval()(Batch(images, labels, lambdas), generator())
+    outcome = ConditionalObjective(model, Recipe()).eval()(batch_of(images, labels, lambdas), generator())
     assert torch.equal(asked[0][0], images[2:])  # only images with a positive lambda are attacked, with their own
     assert torch.equal(asked[0][1], lambdas[2:])
     total = 0.0
@@ -80,14 +87,14 @@ def test_every_width_is_attacked_with_its_own_network(
 ) -> None:
     widths = []
 
-    def note(_: ConditionalModel, chosen: Tensor, *__: Tensor, width: float) -> Tensor:
+    def note(_: ConditionalModel, chosen: Batch, *__: object, width: float) -> Tensor:
         widths.append(width)
-        return chosen
+        return chosen.images
 
     monkeypatch.setattr("stormbench.defenses.oat.objective.training_attack", note)
     model, labels, lambdas = build(widths=(0.5, 0.75, 1.0)), torch.zeros(6, dtype=torch.long), torch.full((6,), 0.4)
-    objective = Objective(model, Recipe()).eval()
-    batch = Batch(images, labels, lambdas)
+    objective = ConditionalObjective(model, Recipe()).eval()
+    batch = batch_of(images, labels, lambdas)
     whole = objective(batch, generator()).loss
     assert widths == [1.0, 0.75, 0.5]
     parts = [objective.at_width(width, batch, generator()).loss for width in (1.0, 0.75, 0.5)]
@@ -104,8 +111,8 @@ def test_batch_norms_are_chosen_by_lambda_and_not_by_attack(build: Build, images
                 lambda layer, given, _, kind=kind: calls.append((kind, layer.training, len(given[0])))
             )
     lambdas = torch.tensor([0.0, 0.0, 0.1, 0.1, 1.0, 1.0])
-    batch = Batch(images, torch.zeros(6, dtype=torch.long), lambdas)
-    Objective(model, Recipe(attack_steps=1)).train()(batch, generator())
+    batch = batch_of(images, torch.zeros(6, dtype=torch.long), lambdas)
+    ConditionalObjective(model, Recipe(attack_steps=1)).train()(batch, generator())
     undisturbed = [("clean", True, 2), ("adversarial", True, 4)]
     attack, attacked = ("adversarial", False, 4), ("adversarial", True, 4)
     assert calls == [*undisturbed, attack, attacked]
@@ -115,7 +122,7 @@ def test_the_attack_climbs_inside_the_ball_and_leaves_the_model_alone(build: Bui
     model, labels, lambdas = build().train(), torch.tensor([0, 1, 2, 0, 1, 2]), torch.full((6,), 0.4)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     recipe = Recipe(eps=0.05)
-    moved = training_attack(model, images, labels, lambdas, recipe, generator())
+    moved = training_attack(model, batch_of(images, labels, lambdas), recipe, generator())
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert model.training
     assert all(parameter.grad is None for parameter in model.parameters())

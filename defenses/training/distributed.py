@@ -13,8 +13,8 @@ Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
-class Machine(Protocol):
-    """What a training asks of the machine."""
+class Strategy(Protocol):
+    """Where a training runs: its device, and how gradients get to the weights."""
 
     device: torch.device
     rank: int
@@ -44,15 +44,15 @@ class OneDevice:
     def prepare(
         self, objective: nn.Module, optimiser: torch.optim.Optimizer
     ) -> tuple[nn.Module, torch.optim.Optimizer]:
-        """See ``Machine``."""
+        """See ``Strategy``."""
         return objective, optimiser
 
     def backward(self, loss: Tensor) -> None:
-        """See ``Machine``."""
+        """See ``Strategy``."""
         torch.autograd.backward(loss)
 
 
-class FabricMachine:
+class FabricStrategy:
     """Lightning Fabric: one process for each device, gradients averaged, batch norms with statistics of their own.
 
     Args:
@@ -68,19 +68,19 @@ class FabricMachine:
     def prepare(
         self, objective: nn.Module, optimiser: torch.optim.Optimizer
     ) -> tuple[nn.Module, torch.optim.Optimizer]:
-        """See ``Machine``."""
+        """See ``Strategy``."""
         prepared: tuple[nn.Module, torch.optim.Optimizer] = self.fabric.setup(objective, optimiser)
         return prepared
 
     def backward(self, loss: Tensor) -> None:
-        """See ``Machine``."""
+        """See ``Strategy``."""
         self.fabric.backward(loss)
 
 
-Work = Callable[[Machine], None]
+Work = Callable[[Strategy], None]
 
 
-def on_machine(work: Work, *, device: str = "cpu", devices: int = 1, precision: Precision = "32-true") -> None:
+def launch(work: Work, *, device: str = "cpu", devices: int = 1, precision: Precision = "32-true") -> None:
     """Runs a training where it was asked for.
 
     Args:
@@ -106,7 +106,7 @@ def on_machine(work: Work, *, device: str = "cpu", devices: int = 1, precision: 
         raise InputError(f"{devices} devices of a kind are {place.type!r}, not {device!r}")
     fabric = _fabric(place, devices, precision)
     if devices == 1:
-        work(FabricMachine(fabric))
+        work(FabricStrategy(fabric))
     else:
         fabric.launch(_Launched(work))
 
@@ -118,7 +118,7 @@ class _Launched:
     work: Work
 
     def __call__(self, fabric: Any) -> None:
-        self.work(FabricMachine(fabric))
+        self.work(FabricStrategy(fabric))
 
 
 def _fabric(place: torch.device, devices: int, precision: Precision) -> Any:

@@ -1,0 +1,1 @@
+"""Scores models to a chosen precision: one cell an image, in balanced blocks."""

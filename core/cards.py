@@ -1,0 +1,49 @@
+"""Weights with a card in one ``.safetensors`` file: what all trained models share."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from stormbench.errors import ModelError
+
+
+def read_safetensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Reads weights and metadata without running code.
+
+    Args:
+        path: the file.
+        kind: what it should be, for messages: ``checkpoint``.
+
+    Raises:
+        ModelError: there is no such file, or it is no safetensors file.
+    """
+    if not path.is_file():
+        raise ModelError(f"there is no {kind} {path}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path} is not a safetensors file: {error}") from None
+
+
+def digest_of(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 over the names, types, shapes and bytes of weights."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(state.items()):
+        digest.update(f"{name}\x1f{tensor.dtype}\x1f{tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def check_digest(state: Mapping[str, Tensor], wanted: str, path: Path) -> None:
+    """Refuses weights that were changed after they were written.
+
+    Raises:
+        ModelError: so it is.
+    """
+    if digest_of(state) != wanted:
+        raise ModelError(f"{path} was changed after it was written: its weights do not have the digest on its card")

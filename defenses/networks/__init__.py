@@ -1,0 +1,1 @@
+"""Plain networks by name, at the size of CIFAR."""

@@ -1,0 +1,1 @@
+"""Spaces: what an inner maximisation, or a random draw, may vary about an image."""

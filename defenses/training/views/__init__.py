@@ -1,0 +1,1 @@
+"""Views: what is done to training images before the model sees them."""
