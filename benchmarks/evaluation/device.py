@@ -40,7 +40,7 @@ def set_precision_switches(wanted: Switches) -> None:
 
 
 def _switches() -> dict[str, Any]:
-    backends: Any = torch.backends  # whose stubs lack the switches
+    backends: Any = torch.backends  # torch's stubs lack the switches
     return {
         "cpu.matmul": backends.mkldnn.matmul,
         "cpu.conv": backends.mkldnn.conv,
