@@ -59,15 +59,14 @@ def gradient_sizes(
     return largest.cpu().numpy(), found.isfinite().all(dim=2).all(dim=0).cpu().numpy()
 
 
+@torch.enable_grad()
 def _one_draw(
     model: nn.Module, images: Tensor, labels: Tensor, loss: Loss, targets: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Logits, loss, and its gradient as the model gives it."""
-    with torch.enable_grad():
-        answer = checked_logits(model, images)
+    answer = checked_logits(model, images)
     logits = full_precision(answer.detach()).requires_grad_()
-    with torch.enable_grad():
-        value = loss(logits, labels, targets)
+    value = loss(logits, labels, targets)
     return logits.detach(), value.detach(), _backwards(answer, logits, value, images)
 
 

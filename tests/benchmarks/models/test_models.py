@@ -24,7 +24,7 @@ from stormbench.datasets.preprocessing import Preprocessing
 from stormbench.errors import InputError, ModelError, StormbenchError, UnknownNameError
 from stormbench.torchvision_guard import import_torchvision
 
-EXAMPLE = Path(__file__).parents[2] / "docs/examples/cifar_resnet.py"
+EXAMPLE = Path(__file__).parents[3] / "docs/examples/cifar_resnet.py"
 RESNET20 = f"python:{EXAMPLE}:resnet20"
 
 
@@ -427,7 +427,7 @@ def test_guard_does_nothing_where_torchvision_loads(monkeypatch: pytest.MonkeyPa
 
 
 def test_all_imports_of_torchvision_and_timm_go_through_the_guard() -> None:
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     folders = ["core", "corruptions", "metrics", "defenses", "datasets", "benchmarks"]
     for path in (path for folder in folders for path in (root / folder).rglob("*.py")):
         nodes = list(ast.walk(ast.parse(path.read_text())))
