@@ -3,6 +3,9 @@ PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# Test files run side by side, each on one thread; PARALLEL= runs them in a row.
+PARALLEL ?= -n auto --maxprocesses 4 --dist loadfile
+export OMP_NUM_THREADS ?= 1
 AREAS := corruptions metrics defenses datasets benchmarks
 
 .PHONY: demo test test-slow test-opencv4 check format clean
@@ -11,11 +14,11 @@ demo: $(INSTALLED)
 	$(BIN)/stormbench demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(ARGS)
 
 # Kills, full disks, millions of files, known accuracies: what takes minutes.
 test-slow: $(INSTALLED)
-	$(BIN)/python -m pytest -m slow $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -m slow $(ARGS)
 
 # The pixel tests once more, under the last OpenCV of the 4 line (constraints.txt holds the 5 line).
 # Their environment sees the usual one, after its own OpenCV.

@@ -86,9 +86,8 @@ def is_plain_name(name: str) -> bool:
     return name not in ("", ".", "..") and not set("/\\\0") & set(name) and len(os.fsencode(name)) <= _LONGEST_NAME
 
 
-@lru_cache(4096)
 def refuse_outside(root: Path, folder: Path) -> None:
-    """Refuses to write through links that lead out of a folder; asked once a process for each folder.
+    """Refuses to write through links that lead out of a folder.
 
     Args:
         root: the folder that everything is written below.
@@ -99,6 +98,10 @@ def refuse_outside(root: Path, folder: Path) -> None:
     """
     if not folder.resolve().is_relative_to(root.resolve()):
         raise DataError(f"{folder} leads out of {root} through a link; remove the link")
+
+
+# For writers of many files: looks at each folder once a process.
+refuse_outside_once = lru_cache(4096)(refuse_outside)
 
 
 def atomic_write(path: Path, content: bytes, *, durable: bool = False) -> None:

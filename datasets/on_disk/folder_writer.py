@@ -15,7 +15,7 @@ from stormbench.datasets.on_disk.layouts import cell_list, cell_of, sequence_nam
 from stormbench.datasets.on_disk.manifest import Entry, write_lists
 from stormbench.datasets.on_disk.writer import Origin, encoded
 from stormbench.execution.timing import spent_on
-from stormbench.files import atomic_write, refuse_outside
+from stormbench.files import atomic_write, refuse_outside_once
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class FileBatch:
         path = f"{self.writer.folder(cell)}/{place}"
         content = self.writer.encoded(cell, place, pixels)
         target = self.writer.root / path
-        refuse_outside(self.writer.root, target.parent)
+        refuse_outside_once(self.writer.root, target.parent)
         atomic_write(target, content)
         self.written[cell].append(Entry(path, len(content), digest_of(content)))
 

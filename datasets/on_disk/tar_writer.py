@@ -15,7 +15,7 @@ from stormbench.datasets.on_disk.layouts import IMAGES_A_TAR, cell_list, cell_of
 from stormbench.datasets.on_disk.manifest import Entry, entry_of, write_lists
 from stormbench.datasets.on_disk.writer import Origin, encoded
 from stormbench.errors import MissingDependencyError
-from stormbench.files import new_whole, refuse_outside
+from stormbench.files import new_whole, refuse_outside_once
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class TarWriter:
         """One tar file for each cell; they get their names on leaving."""
         paths = {cell: f"{cell[0]}/{cell[1]}/{tar_name(start)}" for cell in cells}
         for path in paths.values():
-            refuse_outside(self.root, (self.root / path).parent)
+            refuse_outside_once(self.root, (self.root / path).parent)
         with ExitStack() as stack:
             files = {cell: stack.enter_context(new_whole(self.root / path)) for cell, path in paths.items()}
             # Nothing about who or when: the bytes depend on the images alone.

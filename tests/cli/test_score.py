@@ -25,7 +25,7 @@ def test_score_and_leaderboard(stormbench: Run, tmp_path: Path) -> None:
     scored = stormbench("score", PLAIN, *SHORT, "--name", "first", "-o", "results")
     assert scored.returncode == 0, scored.stderr
     assert "pixelate" in scored.stdout
-    assert "clean error" in scored.stdout
+    assert "Clean error" in scored.stdout
     assert "96 of 96 images" in scored.stderr
     result = json.loads((tmp_path / "results" / "first.json").read_text())
     assert [(cell["corruption"], cell["severity"]) for cell in result["cells"][:3]] == [

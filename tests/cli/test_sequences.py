@@ -19,7 +19,7 @@ def test_score_baseline_leaderboard(stormbench: Run, tmp_path: Path) -> None:
     scored = stormbench("score", PLAIN, "--data", "digits", *SHORT, "--levels", "1,3", "--name", "first")
     assert scored.returncode == 0, scored.stderr
     assert "shot_noise" in scored.stdout
-    assert "mean flip probability" in scored.stdout
+    assert "Flip probability" in scored.stdout
     cells = json.loads((tmp_path / "results/first.json").read_text())["cells"]
     assert [(cell["perturbation"], cell["level"]) for cell in cells] == [
         ("shot_noise", 1),

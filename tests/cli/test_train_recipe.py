@@ -28,7 +28,20 @@ def test_from_a_recipe_to_a_score(stormbench: Run, tmp_path: Path) -> None:
     assert (card.recipe.name, card.recipe.inner.split(",")[0], card.recipe.epochs) == ("trades", "pgd:steps=2", 1)
     assert (card.data["name"], card.data["images"], len(card.data["classes"])) == ("digits-train", 64, 10)
     assert card.recipe_digest == card.recipe.digest
-    measure = ("--data", "digits", "--corruptions", "contrast", "--severities", "1", "--limit", "8", "--workers", "0")
+    measure = (
+        "--data",
+        "digits",
+        "--suite",
+        "cifar-c",
+        "--corruptions",
+        "contrast",
+        "--severities",
+        "1",
+        "--limit",
+        "8",
+        "--workers",
+        "0",
+    )
     scored = stormbench("score", "net:DIR/model.safetensors", *measure)
     assert scored.returncode == 0, scored.stderr
     again = stormbench("train", "trades", *DATA, "-o", "DIR", "--epochs", "2", "--limit", "64")

@@ -68,8 +68,8 @@ def test_an_image_has_the_same_pixels_alone_and_in_a_full_pass(plain: Model, tmp
 
 def test_another_seed_draws_other_noise(plain: Model, tmp_path: Path) -> None:
     first, second = (score(plain, "digits", FEW, out=tmp_path / str(seed), limit=64, seed=seed) for seed in (0, 1))
-    predictions = [read_outcomes(*run).prediction for run in (first, second)]
-    deterministic = [row for row, (name, _) in enumerate(cells_of(first[1])) if name in ("clean", "pixelate")]
+    predictions = [run.outcomes.prediction for run in (first, second)]
+    deterministic = [row for row, (name, _) in enumerate(first.cells) if name in ("clean", "pixelate")]
     assert (predictions[0] != predictions[1]).any()
     np.testing.assert_array_equal(predictions[0][deterministic], predictions[1][deterministic])
 
@@ -105,11 +105,11 @@ def test_a_finished_run_is_not_done_again(plain: Model, tmp_path: Path) -> None:
 
 
 def test_what_a_run_left_that_was_killed_at_its_very_end_is_removed(plain: Model, tmp_path: Path) -> None:
-    path, first = score(plain, "digits", FEW, out=tmp_path, limit=20)
-    left = path.with_suffix(".unfinished")
+    run = score(plain, "digits", FEW, out=tmp_path, limit=20)
+    left = run.path.with_suffix(".unfinished")
     left.mkdir()
     (left / "settings.json").write_text("{}")
-    assert score(plain, "digits", FEW, out=tmp_path, limit=20) == (path, first)
+    assert score(plain, "digits", FEW, out=tmp_path, limit=20) == run
     assert not left.exists()
 
 
@@ -154,7 +154,7 @@ class _Answers(nn.Module):
 
 def test_nan_is_an_error_and_not_an_answer(tmp_path: Path) -> None:
     model = Model(_Answers(float("nan"), 10), "test:nan", Preprocessing())
-    with pytest.raises(ModelError, match="NaN on clean"):
+    with pytest.raises(ModelError, match=r"NaN or infinite logits for '1297' of the batch .* \(clean, severity 0\)"):
         score(model, "digits", FEW, out=tmp_path, limit=4)
 
 

@@ -48,7 +48,8 @@ def test_every_format_scores_as_on_the_fly(plain: Model, tmp_path: Path, suite, 
 def test_what_is_wrong_is_found_and_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suite, name: str) -> None:
     """A flipped bit, a missing file, an extra one and a damaged list; the repair restores the exact bytes."""
     root = tmp_path / "set"
-    monkeypatch.setattr("stormbench.datasets.on_disk.layouts.IMAGES_A_TAR", 16)
+    for reader in ("layouts", "tar_writer"):
+        monkeypatch.setattr(f"stormbench.datasets.on_disk.{reader}.IMAGES_A_TAR", 16)
     generate("digits", root, suite, limit=LIMIT, format=name)
     before = files_in(root)
     assert verify_set(root).sound
@@ -121,7 +122,8 @@ print(json.dumps([(image.shape, label, about) for image, label, about in samples
 
 
 def test_webdataset_reads_its_tars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stormbench.datasets.on_disk.layouts.IMAGES_A_TAR", 16)
+    for reader in ("layouts", "tar_writer"):
+        monkeypatch.setattr(f"stormbench.datasets.on_disk.{reader}.IMAGES_A_TAR", 16)
     generate("digits", tmp_path, LOSSY, limit=LIMIT, format="webdataset")
     shards = sorted(map(str, (tmp_path / "contrast/5").iterdir()))
     assert len(shards) == 3

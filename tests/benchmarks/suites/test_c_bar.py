@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from skimage import data
 
 from stormbench.benchmarks import evaluate
 from stormbench.benchmarks.analysis.image_summary import summarise_images
@@ -54,8 +55,12 @@ def test_a_generated_set_scores_as_the_images_do_in_memory(tmp_path: Path) -> No
 
 def test_folders_are_as_the_published_ones(tmp_path: Path) -> None:
     few = SUITES["imagenet-c-bar"].narrowed(["caustic_refraction", "sparkles"], [1, 5])
-    generate("digits", tmp_path, few, limit=2)
-    found = {path.relative_to(tmp_path).as_posix().rsplit("/", 2)[0] for path in tmp_path.rglob("*.JPEG")}
+    photo = Image.fromarray(data.astronaut())
+    for name in ("photos/a/1.JPEG", "photos/b/2.JPEG"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        photo.save(tmp_path / name)
+    generate(tmp_path / "photos", tmp_path / "set", few)
+    found = {path.relative_to(tmp_path / "set").as_posix().rsplit("/", 2)[0] for path in (tmp_path / "set").rglob("*.JPEG")}
     assert found == {f"{name}/{severity}" for name in ("caustic_refraction", "sparkles") for severity in (1, 5)}
-    with Image.open(next(tmp_path.rglob("*.JPEG"))) as image:
+    with Image.open(next((tmp_path / "set").rglob("*.JPEG"))) as image:
         assert image.size == (224, 224)
