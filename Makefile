@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # Test files run side by side, each on one thread; PARALLEL= runs them in a row.
 PARALLEL ?= -n auto --maxprocesses 4 --dist loadfile
-export OMP_NUM_THREADS ?= 1
+test test-slow: export OMP_NUM_THREADS = 1
 AREAS := corruptions metrics defenses datasets benchmarks
 
 .PHONY: demo test test-slow test-opencv4 check format clean

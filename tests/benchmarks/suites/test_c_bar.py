@@ -60,7 +60,8 @@ def test_folders_are_as_the_published_ones(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True)
         photo.save(tmp_path / name)
     generate(tmp_path / "photos", tmp_path / "set", few)
-    found = {path.relative_to(tmp_path / "set").as_posix().rsplit("/", 2)[0] for path in (tmp_path / "set").rglob("*.JPEG")}
+    written = [path.relative_to(tmp_path / "set") for path in (tmp_path / "set").rglob("*.JPEG")]
+    found = {path.as_posix().rsplit("/", 2)[0] for path in written}
     assert found == {f"{name}/{severity}" for name in ("caustic_refraction", "sparkles") for severity in (1, 5)}
     with Image.open(next((tmp_path / "set").rglob("*.JPEG"))) as image:
         assert image.size == (224, 224)
