@@ -175,11 +175,17 @@ def _ranks(runs: Sequence[Entry], index: str) -> dict[int, Rank]:
         return {}
     if all(index in run.samples for run in having):
         sign = -1 if FIGURES[index].higher_is_better else 1
-        beaten = surely_beaten([sign * run.samples[index] for run in having])
+        beaten = surely_beaten([sign * run.samples[index] for run in having], _resampled(having[0], index))
     else:
         estimates = [run.figures[index].interval for run in having]
         beaten = beaten_by_intervals([each for each in estimates if each], FIGURES[index].higher_is_better)
     return {id(run): rank for run, rank in zip(having, places(beaten), strict=True)}
+
+
+def _resampled(run: Entry, index: str) -> int:
+    """How many images the resamples of a figure were drawn from: attacks see fewer than were scored."""
+    found = getattr(run.result, "adversarial", None)
+    return found.images if found and index == "robust_accuracy" else run.result.data.images
 
 
 def _measured(run: Entry, flags: Mapping[int, tuple[str, ...]]) -> Row:

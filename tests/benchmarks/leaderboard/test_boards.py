@@ -53,7 +53,7 @@ def test_places_of_models_that_are_not_surely_apart_overlap() -> None:
     rng = np.random.default_rng(0)
     for _ in range(50):
         samples = rng.normal(size=(12, 1)) + rng.normal(size=(12, 400)) * 0.5
-        beaten = surely_beaten(list(samples))
+        beaten = surely_beaten(list(samples), 400)
         ranks = places(beaten)
         for i in range(12):
             for j in range(12):
