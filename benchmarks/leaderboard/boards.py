@@ -12,7 +12,7 @@ from stormbench.benchmarks.leaderboard.ranks import Rank, beaten_by_intervals, p
 from stormbench.benchmarks.leaderboard.sampled_entries import MARK
 from stormbench.benchmarks.results.plain_text import shown
 from stormbench.benchmarks.results.samples import SampledResult
-from stormbench.benchmarks.results.verifications import Verification, read_verification
+from stormbench.benchmarks.results.verifications import Verification
 from stormbench.metrics.baselines import PublishedRow, published_rows
 
 # A board is ranked by the first of these that its runs have.
@@ -198,7 +198,7 @@ def _measured(run: Entry, flags: Mapping[int, tuple[str, ...]]) -> Row:
         images=result.data.images,
         figures=run.figures,
         run=run,
-        verification=read_verification(run.path),
+        verification=run.verification,
         flags=flags[id(run)],
     )
 
