@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from stormbench.benchmarks.analysis.metrics import DECIDING, FIGURES
 from stormbench.benchmarks.analysis.names import short_name
 from stormbench.benchmarks.leaderboard.columns import Figure, published_figure
+from stormbench.benchmarks.leaderboard.differences import differences
 from stormbench.benchmarks.leaderboard.entries import Entry
 from stormbench.benchmarks.leaderboard.ranks import Rank, beaten_by_intervals, places, surely_beaten
 from stormbench.benchmarks.leaderboard.sampled_entries import MARK
@@ -262,11 +263,19 @@ def _beware(run: Entry, weights: int, images: int) -> Iterable[str]:
 
 
 def _told_apart(boards: Sequence[Board]) -> list[Board]:
-    """Boards of one title are numbered."""
-    titles = [board.title for board in boards]
+    """Boards of one title are numbered, and say in which settings they differ."""
+    alike: dict[str, list[Board]] = defaultdict(list)
+    for board in boards:
+        alike[board.title].append(board)
+    titles = {id(board): title for same in alike.values() for board, title in zip(same, _titles(same), strict=True)}
+    return [replace(board, title=titles[id(board)]) for board in boards]
+
+
+def _titles(alike: Sequence[Board]) -> list[str]:
+    if len(alike) == 1:
+        return [alike[0].title]
+    settings = differences([row.run for board in alike for row in board.rows[:1] if row.run])
     return [
-        replace(board, title=f"{board.title} (set {titles[:at].count(board.title) + 1})")
-        if titles.count(board.title) > 1
-        else board
-        for at, board in enumerate(boards)
+        f"{board.title} (set {number}{f': {said}' if said else ''})"
+        for number, (board, said) in enumerate(zip(alike, settings, strict=True), start=1)
     ]

@@ -52,7 +52,7 @@ def surely_beaten(samples: Sequence[Sampled], images: int) -> NDArray[np.bool_]:
         np.maximum(largest, np.abs(_over(deviations, spread[:, None])).max(axis=0), out=largest)
         ahead[:, at] = _over(observed, np.hypot(spread, observed / np.sqrt(images)))
     of_one_pair = student.ppf((1 + _CONFIDENCE) / 2, max(images - 1, 1))  # resamples of few images may all be alike
-    return ahead > max(np.quantile(largest, _CONFIDENCE), of_one_pair)
+    return np.asarray(ahead > max(float(np.quantile(largest, _CONFIDENCE)), float(of_one_pair)))
 
 
 def _over(differences: NDArray[np.float64], error: NDArray[np.float64]) -> NDArray[np.float64]:
