@@ -9,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from stormbench.errors import ModelError
+from stormbench.files import start_of
 
 
 def read_safetensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -21,12 +22,11 @@ def read_safetensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str
     Raises:
         ModelError: there is no such file, or it is no safetensors file.
     """
-    if not path.is_file():
-        raise ModelError(f"there is no {kind} {path}")
+    start_of(path, kind)
     try:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, MemoryError) as error:
         raise ModelError(f"{path} is not a safetensors file: {error}") from None
 
 

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from stormbench.errors import DataError
+from stormbench.errors import DataError, ModelError
 
 _LONGEST_NAME = 200  # 255 bytes are common, of which endings and temporary names need some
 
@@ -60,6 +60,26 @@ def open_regular(path: Path, at_most: int) -> io.BufferedReader:
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def start_of(path: Path, kind: str) -> bytes:
+    """The first 512 bytes of a file of weights, of whatever size.
+
+    Args:
+        path: the file.
+        kind: what it should be, for messages: ``checkpoint``.
+
+    Raises:
+        ModelError: there is no such file, it is no regular file, or it cannot be read; the message says which.
+    """
+    try:
+        with open_regular(path, sys.maxsize) as file:
+            return file.read(512)
+    except (FileNotFoundError, NotADirectoryError):
+        raise ModelError(f"there is no {kind} {path}") from None
+    except OSError as error:
+        what = "it is a folder" if path.is_dir() else error.strerror
+        raise ModelError(f"cannot read {path}: {what}; expected a {kind} file") from None
 
 
 def open_in_place(path: Path) -> io.BufferedRandom:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from stormbench.errors import ModelError, SettingsChangedError
-from stormbench.files import atomic_write
+from stormbench.files import atomic_write, start_of
 
 
 def write_state(path: Path, state: dict[str, Any]) -> None:
@@ -29,9 +29,10 @@ def read_state(path: Path, settings: dict[str, Any], device: torch.device | str)
         device: where its tensors go.
 
     Raises:
-        ModelError: the file is damaged.
+        ModelError: the file is damaged, or no regular one.
         SettingsChangedError: it was made with other settings.
     """
+    start_of(path, "state")
     try:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
         then = state["settings"]

@@ -2,6 +2,7 @@
 
 import hashlib
 import warnings
+import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
 from stormbench.errors import ModelError
-from stormbench.files import atomic_write
+from stormbench.files import atomic_write, start_of
 
 StateDict = dict[str, Tensor]
 
@@ -31,6 +32,7 @@ _COUNTER = "n_averaged"  # of torch.optim.swa_utils.AveragedModel
 _UNTRAINED = "num_batches_tracked"  # absent from checkpoints of torch 0.4 and before, and of no use in evaluation
 _MAGIC = (b"PK\x03\x04", b"\x80")  # a zip archive, a pickle of protocol 2 or later
 _NAMED_AT_MOST = 5
+_UNPACKED_AT_MOST = 20  # pruned weights that somebody compressed again shrink to a tenth
 
 
 @dataclass(frozen=True)
@@ -89,12 +91,9 @@ def read_content(path: Path) -> Any:
     Raises:
         ModelError: the file is missing or damaged, or needs code to be read.
     """
-    if not path.exists():
-        raise ModelError(f"there is no checkpoint {path}")
-    if not path.is_file():
-        raise ModelError(f"{path} is {'a folder' if path.is_dir() else 'no regular file'}; expected a checkpoint file")
+    start = start_of(path, "checkpoint")
     try:
-        return load_file(path) if path.suffix == ".safetensors" else _read_pickle(path)
+        return load_file(path) if path.suffix == ".safetensors" else _read_pickle(path, start)
     except ModelError:
         raise
     except Exception as error:  # a damaged file raises whatever its bytes happen to mean
@@ -102,11 +101,11 @@ def read_content(path: Path) -> Any:
         raise ModelError(f"{path} is not {kind}: {_line(error)}") from None
 
 
-def _read_pickle(path: Path) -> Any:
-    with path.open("rb") as file:
-        start = file.read(512)
+def _read_pickle(path: Path, start: bytes) -> Any:
     if not start.startswith(_MAGIC) and start[257:262] != b"ustar":
         raise ModelError(f"{path} is not a checkpoint that torch can read: it is neither a zip archive nor a pickle")
+    if start.startswith(_MAGIC[0]):
+        _refuse_swollen(path)
     try:
         with warnings.catch_warnings(action="ignore"):  # torch remarks on old formats that it reads all the same
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -123,6 +122,17 @@ def _read_pickle(path: Path) -> Any:
             f"{path} holds more than weights and could run code when read ({_line(error)}); if you trust its origin, "
             "read it once with torch.load(..., weights_only=False) and save its state dict alone"
         ) from None
+
+
+def _refuse_swollen(path: Path) -> None:
+    """torch.save does not compress; an archive that does can hold a thousand times what it weighs."""
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(each.file_size for each in archive.infolist())
+    if unpacked > _UNPACKED_AT_MOST * path.stat().st_size:
+        raise ModelError(
+            f"{path} would unpack to {unpacked} bytes, over {_UNPACKED_AT_MOST} times its own size; expected a "
+            "checkpoint as torch.save writes it"
+        )
 
 
 def _line(error: Exception) -> str:

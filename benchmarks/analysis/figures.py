@@ -1,5 +1,6 @@
 """Figures of resampled images: CE, mCE, relative mCE, mean errors."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,12 +49,8 @@ def sampled_figures(run: Resampled, baseline: Baseline | None) -> Figures:
     if baseline is None:
         return Figures(indices, {name: 100 * run.mean_errors(name) for name in run.complete})
     corruptions = {name: _ce(run, name, baseline) for name in run.complete if name in baseline.errors}
-    if lacking := [name for name in TEST_CORRUPTIONS if name not in corruptions]:
-        return Figures(
-            indices,
-            corruptions,
-            (f"mCE needs all fifteen corruptions at five severities; {len(lacking)} of them were not run.",),
-        )
+    if any(name not in corruptions for name in TEST_CORRUPTIONS):
+        return Figures(indices, corruptions, (_why_no_mce(run, corruptions),))
     fifteen = np.mean([corruptions[name] for name in TEST_CORRUPTIONS], axis=0)
     indices["mce"] = _exactly(mean_corruption_error(_observed(run), baseline.errors), fifteen)
     if baseline.clean is None or (CLEAN, 0) not in run.columns:
@@ -62,6 +59,20 @@ def sampled_figures(run: Resampled, baseline: Baseline | None) -> Figures:
         return Figures(indices | {"relative_mce": _relative_mce(run, baseline, baseline.clean)}, corruptions)
     except InputError as error:
         return Figures(indices, corruptions, (f"There is no relative mCE: {error}.",))
+
+
+def _why_no_mce(run: Resampled, corruptions: Collection[str]) -> str:
+    lacking = [name for name in TEST_CORRUPTIONS if name not in corruptions]
+    ran = {name for name, _ in run.columns}
+    partly = [name for name in lacking if name in ran and name not in run.complete]
+    severities = sorted({severity for name, severity in run.columns if name in partly})
+    reasons = {
+        "were not run": [name for name in lacking if name not in ran],
+        f"were run at severities {', '.join(map(str, severities))} alone": partly,
+        "are not in the baseline": [name for name in lacking if name in run.complete],
+    }
+    told = (f"{len(names)} {what}" for what, names in reasons.items() if names)
+    return f"mCE needs all fifteen corruptions at five severities; {' and '.join(told)}."
 
 
 def _ce(run: Resampled, name: str, baseline: Baseline) -> Sampled:

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from stormbench.benchmarks.analysis.metrics import DECIDING, FIGURES
 from stormbench.benchmarks.analysis.names import short_name
 from stormbench.benchmarks.leaderboard.columns import Figure, published_figure
+from stormbench.benchmarks.leaderboard.differences import differences
 from stormbench.benchmarks.leaderboard.entries import Entry
 from stormbench.benchmarks.leaderboard.ranks import Rank, beaten_by_intervals, places, surely_beaten
 from stormbench.benchmarks.leaderboard.sampled_entries import MARK
 from stormbench.benchmarks.results.plain_text import shown
 from stormbench.benchmarks.results.samples import SampledResult
-from stormbench.benchmarks.results.verifications import Verification, read_verification
+from stormbench.benchmarks.results.verifications import Verification
 from stormbench.metrics.baselines import PublishedRow, published_rows
 
 # A board is ranked by the first of these that its runs have.
@@ -175,11 +176,17 @@ def _ranks(runs: Sequence[Entry], index: str) -> dict[int, Rank]:
         return {}
     if all(index in run.samples for run in having):
         sign = -1 if FIGURES[index].higher_is_better else 1
-        beaten = surely_beaten([sign * run.samples[index] for run in having])
+        beaten = surely_beaten([sign * run.samples[index] for run in having], _resampled(having[0], index))
     else:
         estimates = [run.figures[index].interval for run in having]
         beaten = beaten_by_intervals([each for each in estimates if each], FIGURES[index].higher_is_better)
     return {id(run): rank for run, rank in zip(having, places(beaten), strict=True)}
+
+
+def _resampled(run: Entry, index: str) -> int:
+    """How many images the resamples of a figure were drawn from: attacks see fewer than were scored."""
+    found = getattr(run.result, "adversarial", None)
+    return found.images if found and index == "robust_accuracy" else run.result.data.images
 
 
 def _measured(run: Entry, flags: Mapping[int, tuple[str, ...]]) -> Row:
@@ -192,7 +199,7 @@ def _measured(run: Entry, flags: Mapping[int, tuple[str, ...]]) -> Row:
         images=result.data.images,
         figures=run.figures,
         run=run,
-        verification=read_verification(run.path),
+        verification=run.verification,
         flags=flags[id(run)],
     )
 
@@ -256,11 +263,19 @@ def _beware(run: Entry, weights: int, images: int) -> Iterable[str]:
 
 
 def _told_apart(boards: Sequence[Board]) -> list[Board]:
-    """Boards of one title are numbered."""
-    titles = [board.title for board in boards]
+    """Boards of one title are numbered, and say in which settings they differ."""
+    alike: dict[str, list[Board]] = defaultdict(list)
+    for board in boards:
+        alike[board.title].append(board)
+    titles = {id(board): title for same in alike.values() for board, title in zip(same, _titles(same), strict=True)}
+    return [replace(board, title=titles[id(board)]) for board in boards]
+
+
+def _titles(alike: Sequence[Board]) -> list[str]:
+    if len(alike) == 1:
+        return [alike[0].title]
+    settings = differences([row.run for board in alike for row in board.rows[:1] if row.run])
     return [
-        replace(board, title=f"{board.title} (set {titles[:at].count(board.title) + 1})")
-        if titles.count(board.title) > 1
-        else board
-        for at, board in enumerate(boards)
+        f"{board.title} (set {number}{f': {said}' if said else ''})"
+        for number, (board, said) in enumerate(zip(alike, settings, strict=True), start=1)
     ]

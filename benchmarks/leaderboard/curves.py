@@ -10,6 +10,7 @@ from pathlib import Path
 
 from stormbench.benchmarks.analysis.tradeoff import agrees, by_width, impossible
 from stormbench.benchmarks.leaderboard.columns import Figure, measured
+from stormbench.benchmarks.leaderboard.entries import or_named
 from stormbench.benchmarks.results.documents import kind_of
 from stormbench.benchmarks.results.plain_text import shown
 from stormbench.benchmarks.results.tradeoffs import KIND, Point, Share, Tradeoff, read_tradeoff
@@ -111,13 +112,19 @@ class Curve:
         return "trained for one lambda" if point in self.tradeoff.dedicated else f"width {point.width:g}"
 
 
-def read_curves(folder: Path) -> list[Curve]:
+def read_curves(folder: Path, broken: list[str] | None = None) -> list[Curve]:
     """Reads the trade-off files in a folder and its sub-folders.
 
+    Args:
+        folder: where they are.
+        broken: takes what is wrong with files that are broken, which are then left out.
+
     Raises:
-        ResultError: one of them is broken, or disagrees with the results that it was made of.
+        ResultError: one of them is broken, or disagrees with the results that it was made of, and ``broken`` is None.
     """
-    return [read_curve(path) for path in sorted(folder.rglob("*.json")) if is_curve(path)]
+    paths = sorted(path for path in folder.rglob("*.json") if is_curve(path))
+    read = [or_named(read_curve, path, broken) for path in paths]
+    return [curve for curve in read if curve is not None]
 
 
 def is_curve(path: Path) -> bool:

@@ -1,9 +1,9 @@
 """Results of a folder, read and brought to one form that boards, tables and charts share."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +20,15 @@ from stormbench.benchmarks.results.run import ImageRun, Run, SequenceRun
 from stormbench.benchmarks.results.samples import Sample, SampledResult, is_sample
 from stormbench.benchmarks.results.sequences import SequenceResult
 from stormbench.benchmarks.results.tradeoffs import KIND
+from stormbench.benchmarks.results.verifications import Verification, read_verification
 from stormbench.cells import CLEAN
 from stormbench.errors import ResultError
 from stormbench.metrics.baselines import BASELINES, Baseline
 from stormbench.metrics.estimates import Estimate, Sampled, sampled_share
 
 RESAMPLES = 1000
+
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class Entry:
         baseline: the name of what it is measured against; empty for plain means.
         is_literature: whether that is the very baseline that published figures are measured against.
         notes: what could not be computed, and why.
+        verification: what ``stormbench verify`` found.
     """
 
     path: Path
@@ -76,6 +80,7 @@ class Entry:
     baseline: str = ""
     is_literature: bool = False
     notes: tuple[str, ...] = ()
+    verification: Verification | None = None
 
 
 def read_entries(
@@ -86,7 +91,7 @@ def read_entries(
     Args:
         folder: where the results are.
         baselines: what to normalise by, by the name of the suite; by default the baseline that the suite has.
-        broken: takes what is wrong with results that are broken, which are then left out.
+        broken: takes what is wrong with results and records of verifications that are broken, which are left out.
 
     Raises:
         ResultError: there is no result, all are broken, or one of them is and ``broken`` is None.
@@ -97,16 +102,25 @@ def read_entries(
     if not paths:
         raise ResultError(f"there is no result (*.json) in {folder}; `stormbench score ... -o {folder}` makes one")
     with threadpool_limits(1):  # threads that wait for each other at every small product cost more than they bring
-        read = [_read_or_name(path, baselines or {}, broken) for path in paths]
-    entries = [entry for entry in read if entry is not None]
+        read = [or_named(lambda path: read_entry(path, baselines or {}), path, broken) for path in paths]
+    entries = [
+        replace(entry, verification=or_named(read_verification, entry.path, broken))
+        for entry in read
+        if entry is not None
+    ]
     if not entries:
         raise ResultError(f"none of the {len(paths)} results in {folder} can be used: {'; '.join(broken or ())}")
     return entries
 
 
-def _read_or_name(path: Path, baselines: Mapping[str, Baseline], broken: list[str] | None) -> Entry | None:
+def or_named(read: Callable[[Path], Read], path: Path, broken: list[str] | None) -> Read | None:
+    """What a reader makes of a file; None where it is broken, which is then added to the list that there has to be.
+
+    Raises:
+        ResultError: the file is broken, and there is no list.
+    """
     try:
-        return read_entry(path, baselines)
+        return read(path)
     except ResultError as error:
         if broken is None:
             raise

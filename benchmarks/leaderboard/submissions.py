@@ -141,5 +141,9 @@ def _slug(run: str) -> str:
 
 
 def _outcomes_of(path: Path) -> str:
-    result = Sample.open(path).result if is_sample(path) else Run.open(path).result
+    """The digest of a filed result's outcomes; empty where it is broken: no board shows it, and each names it."""
+    try:
+        result = Sample.open(path).result if is_sample(path) else Run.open(path).result
+    except ResultError:
+        return ""
     return str(result.outcomes.sha256)

@@ -41,7 +41,7 @@ def show(
 
     broken: list[str] = []
     boards = build_boards(read_entries(results, find_baselines(baseline or []), broken), published=published)
-    curves = read_curves(results)
+    curves = read_curves(results, broken)
     if out is not None:
         typer.echo(write_site(boards, out, curves))
     else:
@@ -49,7 +49,7 @@ def show(
         for curve in curves:
             print_tradeoff(curve.tradeoff, curve.path)
     if broken:
-        raise ResultError(f"{len(broken)} broken results were left out: {'; '.join(broken)}")
+        raise ResultError(f"{len(broken)} broken files were left out: {'; '.join(broken)}")
 
 
 @app.command()

@@ -45,7 +45,7 @@ class LambdaEncoding(nn.Module):
 
     Args:
         name: ``orthogonal`` (rows of a random orthogonal matrix; the published default), ``one-hot``, ``dct`` (rows of
-            the orthonormal DCT-II) or ``scalar``.
+            the orthonormal DCT-II; those of the published code are longer, 2 sqrt(d) and sqrt(2 d)) or ``scalar``.
         lambdas: the set, ascending, each in [0, 1].
         length: of a code; ignored by ``scalar``.
         seed: of the orthogonal matrix.

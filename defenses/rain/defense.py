@@ -22,7 +22,8 @@ class RAIN(RandomDefense):
         model: see :class:`~stormbench.defenses.base.Defense`.
         shift: the largest shift as a share of the halved side; 0 switches the shift off.
         shift_per_batch: all images of a batch are shifted alike; their pixels are still chosen apart.
-        downsampling: ``random`` (RdmDU), or ``bicubic``, the deterministic ablation.
+        downsampling: ``random`` (RdmDU), or ``bicubic``, the deterministic ablation; it averages over the pixels that
+            it drops (antialiasing), as the published one does not.
         upsampler: the enhancer; see ``stormbench.defenses.rain.enhancers``.
         weights: file of the enhancer's weights; only for those that have any.
         voting: see :class:`~stormbench.defenses.base.RandomDefense`; the paper's mode is one draw.

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from stormbench.defenses import defend, own_weights_digest
 from stormbench.defenses.base import Randomness
+from stormbench.defenses.rain.defense import RAIN
 from stormbench.defenses.rain.edsr import EDSR
 from stormbench.defenses.rain.enhancers import load_enhancer
 from stormbench.defenses.rain.randomization import largest_shift, random_downsampling, random_shift
@@ -92,6 +93,17 @@ def test_bicubic_ablation_without_shift_is_deterministic() -> None:
     defended = defend(nn.Identity(), "rain:downsampling=bicubic,shift=0")
     images = torch.rand(2, 3, 32, 32)
     assert torch.equal(defended.transform(images), defended.transform(images))
+
+
+def test_bicubic_ablation_averages_over_what_it_drops() -> None:
+    """As Pillow does, and as interpolation without antialiasing does not."""
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 48, 3), dtype=np.uint8)
+    expected = np.asarray(Image.fromarray(pixels).resize((24, 16), Image.Resampling.BICUBIC)) / 255
+    images = torch.from_numpy(pixels / 255).permute(2, 0, 1)[None]
+    seen = RAIN(nn.Identity(), downsampling="bicubic", shift=0).degrade(images)
+    np.testing.assert_allclose(seen[0].permute(1, 2, 0).numpy(), expected, atol=1.5 / 255)
+    without = functional.interpolate(images, scale_factor=0.5, mode="bicubic").clamp(0, 1)
+    assert (seen - without).abs().mean() > 3 / 255
 
 
 def test_an_untrained_small_enhancer_is_bilinear(tmp_path: Path) -> None:

@@ -49,3 +49,16 @@ def test_mistakes_name_their_option(
 def test_choosing_nothing_is_not_choosing_everything(suite: object, choice: tuple[object, object]) -> None:
     with pytest.raises(InputError, match="are chosen; name some"):
         suite.narrowed(*choice)
+
+
+@pytest.mark.parametrize(
+    "command", [ATTACK, ("gate", ATTACK[1], ATTACK[1], "--worse", "1", *ATTACK[2:]), (*SCORE, "--precision", "5")]
+)
+def test_a_suite_of_sequences_is_refused_where_corruptions_are_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, [*command, "--suite", "cifar-p"])
+    said = f"{done.exception}{done.stderr}"
+    assert "cifar-p is a suite of sequences; a suite of corruptions is wanted here: imagenet-c" in said
+    assert {path.name for path in tmp_path.iterdir()} <= {"gate"}  # whose report tells a CI what went wrong

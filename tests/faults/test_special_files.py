@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import re
 import resource
 import stat
 import struct
@@ -14,11 +15,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from stormbench.cards import read_safetensors
 from stormbench.corruptions.perturbations.video import decode
 from stormbench.datasets import open_images
-from stormbench.errors import StormbenchError
+from stormbench.errors import ModelError, StormbenchError
+from stormbench.states import read_state, write_state
+from stormbench.weights import read_content
 
 Reader = Callable[[Path], Any]
 GIGABYTE = 2**30
@@ -83,6 +88,14 @@ def film(path: Path) -> Any:
     return decode(path, frames=3)
 
 
+def trained(path: Path) -> Any:
+    return read_safetensors(path, "checkpoint")
+
+
+def begun(path: Path) -> Any:
+    return read_state(path, {}, "cpu")
+
+
 READERS: dict[str, Reader] = {
     "class/one.png": image,
     "class/two.png": image_digest,
@@ -91,6 +104,10 @@ READERS: dict[str, Reader] = {
     "images.npz": lambda path: open_images(path),
     "test_batch": cifar,
     "film.mp4": film,
+    "net.pth": read_content,
+    "net.safetensors": read_content,
+    "model.safetensors": trained,
+    "state.pt": begun,
 }
 
 
@@ -167,6 +184,28 @@ def test_absurd_labels(tmp_path: Path, labels: Any) -> None:
     np.save(tmp_path / "labels.npy", labels)
     with little_memory(), pytest.raises(StormbenchError, match=r"label|whole numbers"):
         open_images(tmp_path / "images.npy")
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("start", [b"PK\x03\x04", b"\x80\x02", bytes(257) + b"ustar"], ids=["zip", "pickle", "tar"])
+@pytest.mark.parametrize("name", ["net.pth", "state.pt"])
+def test_ten_gigabytes_that_begin_like_weights(tmp_path: Path, name: str, start: bytes) -> None:
+    (tmp_path / name).write_bytes(start)
+    os.truncate(tmp_path / name, 10 * GIGABYTE)
+    with little_memory(), pytest.raises(ModelError, match=re.escape(name)):
+        READERS[name](tmp_path / name)
+
+
+def test_weights_that_unpack_to_a_thousand_times_their_size(tmp_path: Path) -> None:
+    """As much as a malicious file asks for: 4 MB here, and as easily 100 GB."""
+    plain = tmp_path / "plain.pth"
+    write_state(plain, {"weight": torch.zeros(2**20)})
+    with zipfile.ZipFile(plain) as source, zipfile.ZipFile(tmp_path / "net.pth", "w", zipfile.ZIP_DEFLATED) as target:
+        for each in source.infolist():
+            target.writestr(each.filename, source.read(each))
+    assert torch.equal(read_content(plain)["weight"], torch.zeros(2**20))
+    with pytest.raises(ModelError, match=r"net\.pth would unpack to \d+ bytes, over 20 times its own size"):
+        read_content(tmp_path / "net.pth")
 
 
 @pytest.mark.parametrize("content", [{"data": 3}, {"labels": 3, "data": 3}, {"labels": ["x"]}, {"labels": [2**70]}, []])

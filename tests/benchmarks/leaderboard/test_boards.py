@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,9 @@ from stormbench.benchmarks.leaderboard.texts import as_csv, as_latex, as_markdow
 from stormbench.benchmarks.results.documents import seal_of
 from stormbench.benchmarks.results.images import read_result
 from stormbench.benchmarks.results.run import Run
+from stormbench.benchmarks.results.settings import InferenceRecord, SuiteRecord
+from stormbench.cells import CLEAN
+from stormbench.datasets import Geometry
 from stormbench.errors import MissingDependencyError, ResultError
 from stormbench.metrics import TEST_CORRUPTIONS, mean_corruption_error, wilson
 from stormbench.metrics.baselines import load_baseline, published_rows
@@ -27,6 +31,7 @@ from stormbench.metrics.estimates import Estimate
 
 WriteRun = Callable[..., Path]
 ALEXNET = load_baseline("alexnet")
+CELLS = [(CLEAN, 0), *((name, severity) for name in TEST_CORRUPTIONS for severity in range(1, 6))]
 
 
 @pytest.fixture
@@ -53,7 +58,7 @@ def test_places_of_models_that_are_not_surely_apart_overlap() -> None:
     rng = np.random.default_rng(0)
     for _ in range(50):
         samples = rng.normal(size=(12, 1)) + rng.normal(size=(12, 400)) * 0.5
-        beaten = surely_beaten(list(samples))
+        beaten = surely_beaten(list(samples), 400)
         ranks = places(beaten)
         for i in range(12):
             for j in range(12):
@@ -136,9 +141,46 @@ def test_other_pixels_are_other_boards(write_run: WriteRun, tmp_path: Path) -> N
     write_run("b", fingerprint="0123456789abcdef" * 2)
     write_run("c", seed=1)
     boards = build_boards(read_entries(tmp_path / "results"))
-    assert [board.title[-7:] for board in boards] == ["(set 1)", "(set 2)", "(set 3)"]
+    assert [board.title.partition(" (")[2] for board in boards] == [
+        "set 1: fingerprint fedcba987654; seed 0)",
+        "set 2: fingerprint 0123456789ab; seed 0)",
+        "set 3: fingerprint fedcba987654; seed 1)",
+    ]
     assert {row.rank for board in boards for row in board.rows} == {Rank(1, 1)}
     assert any("different sets of images" in flag for board in boards for row in board.rows for flag in row.flags)
+
+
+SUITE = SuiteRecord(name="imagenet-c", scale="imagenet", geometry=None, jpeg_quality=85)
+FEWER = [cell for cell in CELLS if cell[1] in (0, 1, 3)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"seed": 7}, ("seed 0", "seed 7")),
+        ({"cells": FEWER}, ("severities 1, 2, 3, 4, 5", "severities 1, 3")),
+        ({"cells": CELLS[:11]}, ("corruptions (15 of them)", "corruptions gaussian_noise, shot_noise")),
+        ({"cells": CELLS[1:]}, ("clean images scored", "clean images not scored")),
+        ({"suite": SUITE.model_copy(update={"jpeg_quality": None})}, ("JPEG quality 85", "JPEG quality none")),
+        ({"suite": SUITE.model_copy(update={"scale": "cifar"})}, ("severity scale imagenet", "severity scale cifar")),
+        (
+            {"suite": SUITE.model_copy(update={"geometry": Geometry(256, 224)})},
+            ("geometry none", "geometry resize 256, crop 224, interpolation bilinear"),
+        ),
+        (
+            {"inference": InferenceRecord(precision="bf16", compiled=False, channels_last=True)},
+            ("arithmetic none", "arithmetic precision bf16, compiled False, channels_last True"),
+        ),
+    ],
+)
+def test_boards_of_one_title_say_how_they_differ(
+    write_run: WriteRun, tmp_path: Path, changes: dict[str, Any], said: tuple[str, str]
+) -> None:
+    write_run("a")
+    write_run("b", **changes)
+    boards = build_boards(read_entries(tmp_path / "results"), published=False)
+    told = {board.rows[0].short: board.title.partition(": ")[2].removesuffix(")") for board in boards}
+    assert (told["a"], told["b"]) == said
 
 
 def test_what_was_skipped_is_said(write_run: WriteRun, tmp_path: Path) -> None:

@@ -310,9 +310,9 @@ def test_images_are_no_reason_to_advise_unsafe_loading(tmp_path: Path, architect
 
 
 def test_what_exists_is_not_said_to_be_missing(tmp_path: Path, architecture: str) -> None:
-    with pytest.raises(ModelError, match="is a folder; expected a checkpoint file"):
+    with pytest.raises(ModelError, match="it is a folder; expected a checkpoint file"):
         load_model(f"checkpoint:{tmp_path}@{architecture}")
-    with pytest.raises(ModelError, match="is no regular file; expected a checkpoint file"):
+    with pytest.raises(ModelError, match="it is not a regular file; expected a checkpoint file"):
         load_model(f"checkpoint:/dev/zero@{architecture}")
 
 

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from scipy.fft import dct
 from torch import Tensor, nn
 
 from stormbench.defenses.attacks import Ball, make_attack, run_attack
@@ -137,6 +139,15 @@ def test_codes_are_orthonormal_rows_and_buffers(encoding: Any) -> None:
     assert torch.allclose(codes @ codes.T, torch.eye(3), atol=1e-6)
     assert set(made.state_dict()) == {"matrix", "kind"}
     assert torch.equal(made(torch.tensor([1.0, 0.0])), codes[[2, 0]])
+
+
+def test_published_rows_of_the_dct_are_the_same_but_longer() -> None:
+    """The published code takes the DCT without a norm: its rows are 22.6 and 16 long for 128 columns."""
+    published = torch.from_numpy(dct(np.eye(128), axis=0)[:3]).float()
+    lengths = published.norm(dim=1)
+    assert torch.allclose(lengths, torch.tensor([2 * 128**0.5, 256**0.5, 256**0.5]))
+    codes = LambdaEncoding("dct", (0.0, 0.3, 1.0))(torch.tensor([0.0, 0.3, 1.0]))
+    assert torch.allclose(codes, published / lengths[:, None], atol=1e-6)
 
 
 def test_encodings_do_not_mix(build: Build) -> None:
