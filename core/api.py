@@ -16,7 +16,7 @@ from stormbench.datasets import ImageSet, open_images
 from stormbench.datasets.inspection import names_fingerprint
 from stormbench.datasets.readers.arrays import from_arrays
 from stormbench.datasets.readers.torch_datasets import from_torch
-from stormbench.errors import InputError
+from stormbench.errors import BrokenImageError, InputError
 from stormbench.versions import version_of
 
 if TYPE_CHECKING:
@@ -122,6 +122,9 @@ def evaluate(
     from stormbench.benchmarks.evaluation.options import RunOptions
     from stormbench.benchmarks.suites.registry import SUITES
 
+    for what, given in (("corruptions", corruptions), ("severities", severities)):
+        if given is not None and (isinstance(given, str) or not isinstance(given, Sequence)):
+            raise InputError(f"{what} is a list, such as [{given!r}], not {given!r}")
     found, images = _model(model), _images(data)
     chosen = (SUITES[suite] if isinstance(suite, str) else suite).narrowed(corruptions, severities)
     how = RunOptions().altered(**options)
@@ -261,11 +264,18 @@ def _cached(model: "Model", images: ImageSet, asked: object) -> Path:
     some = range(0, len(images), max(1, len(images) // _DIGESTED_IMAGES))
     identity = (
         *(model.source, model.digest, astuple(model.preprocessing), asked, images.name, names_fingerprint(images)),
-        *(len(images), [images.digest(index) for index in some], [version_of(name) for name in _LIBRARIES]),
+        *(len(images), [_digest(images, index) for index in some], [version_of(name) for name in _LIBRARIES]),
     )
     folder = _cache() / "runs" / blake2b(repr(identity).encode(), digest_size=16).hexdigest()
     logger.info("the result and, until it is finished, what is done of it are kept in %s", folder)
     return folder
+
+
+def _digest(images: ImageSet, index: int) -> str:
+    try:
+        return images.digest(index)
+    except BrokenImageError as error:  # which the run itself refuses, or skips where that is asked for
+        return str(error)
 
 
 def _cache() -> Path:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from stormbench.benchmarks.evaluation.evaluate import evaluate
 from stormbench.benchmarks.models.model import Model
 from stormbench.benchmarks.suites.registry import SUITES
 from stormbench.datasets import open_images
-from stormbench.errors import InputError, MissingDependencyError, ModelError, UnknownNameError
+from stormbench.errors import DataError, InputError, MissingDependencyError, ModelError, UnknownNameError
 
 ROOT = Path(__file__).parents[1]
 FEW: dict[str, Any] = {"suite": "cifar-c", "corruptions": ["fog", "pixelate"], "severities": [3], "limit": 64}
@@ -33,6 +33,20 @@ class Net(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         out: Tensor = self.body(images)
         return out
+
+
+class OneBroken:
+    """A dataset that cannot read one of its images."""
+
+    targets: ClassVar[list[int]] = [3, 1, 4, 1]
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray[Any, Any], int]:
+        if index == 2:
+            raise OSError("no such record")
+        return np.full((32, 32, 3), 10 * index, dtype=np.uint8), self.targets[index]
 
 
 class Digits:
@@ -183,6 +197,16 @@ def test_without_a_folder_the_run_is_kept_in_the_cache(
     assert fewer.run.result.data.images == 4
 
 
+def test_broken_items_are_refused_or_skipped() -> None:
+    model = sb.wrap(plain(), name="mine")
+    few = FEW | {"limit": None}
+    with pytest.raises(DataError, match="item 2 of onebroken cannot be read: no such record"):
+        sb.evaluate(model, OneBroken(), **few)
+    found = sb.evaluate(model, OneBroken(), skip_broken=True, **few)
+    assert found.run.result.data.skipped == ["2"]
+    assert found.predictions().keys.tolist() == ["0", "1", "3"]
+
+
 def test_an_attack_has_a_verdict(data: Any, run: sb.Run) -> None:
     found = sb.attack(sb.wrap(plain(), name="mine"), data, "cifar-c", eps=8 / 255, budget="quick", limit=8)
     record = found.run.result.adversarial
@@ -216,6 +240,10 @@ def test_what_is_not_wrapped_is_told_how(data: Any) -> None:
         sb.evaluate(net, data, **FEW)
     with pytest.raises(UnknownNameError, match="fogg"):
         sb.evaluate(sb.wrap(net, name="x"), data, "cifar-c", corruptions=["fogg"])
+    with pytest.raises(InputError, match=r"severities is a list, such as \[3\]"):
+        sb.evaluate(sb.wrap(net, name="x"), data, "cifar-c", severities=3)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"corruptions is a list, such as \['fog'\]"):
+        sb.evaluate(sb.wrap(net, name="x"), data, "cifar-c", corruptions="fog")
 
 
 def test_a_wrapped_network_is_a_copy_in_evaluation_mode() -> None:

@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -222,10 +223,11 @@ def _whole_levels(array: NDArray[Any], what: str) -> Pixels:
 
 def _refuse_random(images: TorchImages) -> None:
     for index in range(min(_TRIED, len(images))):
-        if images.digest(index) != images.digest(index):
-            raise DataError(
-                f"{images.name} gives another image each time item {index} is read; take random transforms out of it"
-            )
+        with suppress(BrokenImageError):  # a run says so, or skips it where that is asked for
+            if images.digest(index) != images.digest(index):
+                raise DataError(
+                    f"{images.name} gives another image each time item {index} is read; take random transforms out"
+                )
 
 
 def _told(error: Exception) -> str:
