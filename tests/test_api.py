@@ -261,8 +261,41 @@ def test_an_arbitrary_function_is_a_model(data: Any, run: sb.Run, tmp_path: Path
     net = plain().train()
     model = sb.wrap(lambda images: net(images), name="function")
     assert not net.training  # the function uses it as it is
-    found = sb.evaluate(model, data, out=tmp_path, workers=2, **FEW)
+    found = sb.evaluate(model, data, out=tmp_path, **FEW)
     assert found.run.result.cells == run.run.result.cells
+
+
+IN_A_NOTEBOOK = """
+import sys
+import numpy as np
+import stormbench as sb
+from stormbench.benchmarks.demo.networks import plain
+from stormbench.datasets import open_images
+
+net = plain()
+source = open_images("digits")
+
+class Digits:
+    def __len__(self):
+        return 64
+    def __getitem__(self, index):
+        return np.asarray(source.read(index)) / 255, source.labels[index]
+
+def answer(images):
+    return net(images)
+
+model = sb.wrap(answer, name="function")
+few = {"corruptions": ["fog", "pixelate"], "severities": [3], "workers": 2, "out": sys.argv[1]}
+print(sb.evaluate(model, Digits(), "cifar-c", **few).path)
+"""
+
+
+def test_what_a_notebook_defines_reaches_the_workers(run: sb.Run, tmp_path: Path) -> None:
+    """Its ``__main__`` is no file that a worker could import."""
+    command = [sys.executable, "-c", IN_A_NOTEBOOK, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert sb.Run.open(done.stdout.strip()).run.result.cells == run.run.result.cells
 
 
 def test_functions_that_differ_have_other_digests() -> None:

@@ -18,7 +18,8 @@ def dumps_by_value(content: Any, modules: Iterable[ModuleType] = ()) -> bytes:
     """
     import cloudpickle
 
-    registered = [module for module in modules if module.__name__ not in cloudpickle.list_registry_pickle_by_value()]
+    known = cloudpickle.list_registry_pickle_by_value()  # by a call around this one
+    registered = [module for name, module in {each.__name__: each for each in modules}.items() if name not in known]
     for module in registered:
         cloudpickle.register_pickle_by_value(module)
     try:
