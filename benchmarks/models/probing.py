@@ -40,7 +40,7 @@ def count_classes(model: nn.Module, side: int | None, source: str) -> int:
         classes = _checked(logits, source)
         _refuse_batch_mates(model, tried, source)
         return classes
-    hint = "" if side else "; if it needs another size, say so with --model-size"
+    hint = "" if side else "; if it needs another size, say so with --model-size, in Python size="
     raise ModelError(f"{source} cannot be called: {problem}{hint}")
 
 

@@ -123,6 +123,34 @@ def array_images(
 
 
 @dataclass(frozen=True)
+class HeldImages(StoredImages):
+    """An array that is in memory already; every process gets a copy."""
+
+    held: Pixels = field(repr=False, compare=False)
+
+    def open(self) -> Pixels:
+        """The array itself."""
+        return self.held
+
+
+def from_arrays(
+    images: NDArray[Any], labels: NDArray[Any], *, name: str = "arrays", classes: Iterable[str] | None = None
+) -> ArrayImages:
+    """Makes an image set of arrays in memory.
+
+    Args:
+        images: uint8 ``(N, H, W, 3)``, or grey ``(N, H, W)``.
+        labels: class indices, shape ``(N,)``, any integer type.
+        name: short name, for results.
+        classes: class names; by default the numbers from 0 to the largest label.
+
+    Raises:
+        DataError: shapes, types or ranges are not as described; the message says which.
+    """
+    return array_images(name, HeldImages(np.asarray(images)), np.asarray(labels), source=name, classes=classes)
+
+
+@dataclass(frozen=True)
 class NpyFile(StoredImages):
     """An ``.npy`` file, mapped into memory: what is not looked at takes none."""
 
