@@ -18,7 +18,7 @@ test: $(INSTALLED)
 
 # Kills, full disks, millions of files, known accuracies: what takes minutes.
 test-slow: $(INSTALLED)
-	$(BIN)/python -m pytest $(PARALLEL) -m slow $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) --timeout 900 -m slow $(ARGS)
 
 # The pixel tests once more, under the last OpenCV of the 4 line (constraints.txt holds the 5 line).
 # Their environment sees the usual one, after its own OpenCV.

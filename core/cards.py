@@ -1,15 +1,14 @@
 """Weights with a card in one ``.safetensors`` file: what all trained models share."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from stormbench.errors import ModelError
 from stormbench.files import start_of
+from stormbench.weights import digest_of
 
 
 def read_safetensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -28,15 +27,6 @@ def read_safetensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (SafetensorError, OSError, MemoryError) as error:
         raise ModelError(f"{path} is not a safetensors file: {error}") from None
-
-
-def digest_of(state: Mapping[str, Tensor]) -> str:
-    """SHA-256 over the names, types, shapes and bytes of weights."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(state.items()):
-        digest.update(f"{name}\x1f{tensor.dtype}\x1f{tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def check_digest(state: Mapping[str, Tensor], wanted: str, path: Path) -> None:

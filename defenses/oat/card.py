@@ -9,12 +9,13 @@ from typing import Any
 from safetensors.torch import save
 from torch import Tensor
 
-from stormbench.cards import check_digest, digest_of, read_safetensors
+from stormbench.cards import check_digest, read_safetensors
 from stormbench.defenses.oat.model import ConditionalModel
 from stormbench.defenses.oat.recipe import Recipe
 from stormbench.defenses.oat.spec import NetworkSpec
 from stormbench.errors import InputError, ModelError
 from stormbench.files import atomic_write
+from stormbench.weights import digest_of
 
 FORMAT = 1
 _KEY = "stormbench conditional model"

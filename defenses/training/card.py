@@ -10,11 +10,12 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from stormbench.cards import check_digest, digest_of, read_safetensors
+from stormbench.cards import check_digest, read_safetensors
 from stormbench.defenses.networks.registry import build_network
 from stormbench.defenses.training.recipe import Recipe
 from stormbench.errors import InputError, MissingDependencyError, ModelError
 from stormbench.files import atomic_write
+from stormbench.weights import digest_of
 
 FORMAT = 1
 _KEY = "stormbench trained network"

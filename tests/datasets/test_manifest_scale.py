@@ -13,13 +13,14 @@ CELLS, IMAGES, A_SHARD = 75, 50_000, 32
 MEASURED = """
 import json, os, resource, sys, time
 from pathlib import Path
-from stormbench.datasets.checking import check
+from stormbench.corruptions import IMAGENET_C
+from stormbench.datasets.on_disk.checking import check
 from stormbench.datasets.images import digest_of
-from stormbench.datasets.manifest import Entry, Manifest, file_digest, lines, list_path, write_lists
+from stormbench.datasets.on_disk.manifest import Entry, Manifest, file_digest, lines, list_path, write_lists
 
 root, cells, images, a_shard = Path(sys.argv[1]), *map(int, sys.argv[2:])
 content = b"image"
-names = [f"c{cell // 5}-{cell % 5 + 1}" for cell in range(cells)]
+names = [f"{IMAGENET_C[cell // 5]}-{cell % 5 + 1}" for cell in range(cells)]
 
 def place(position):
     return f"class{position % 1000:03d}/ILSVRC2012_val_{position:08d}.JPEG"
@@ -55,8 +56,8 @@ manifest = Manifest(
     lists={name: file_digest(list_path(root, name)) for name in names},
 )
 manifest.write(root)
-(root / "c3/2" / place(7)).unlink()
-(root / "c4/1/extra").write_bytes(b"")
+(root / IMAGENET_C[3] / "2" / place(7)).unlink()
+(root / IMAGENET_C[4] / "1/extra").write_bytes(b"")
 begun = time.perf_counter()
 found = check(root, manifest)
 facts |= {"verify_s": time.perf_counter() - begun, "verify_mib": peak(), "checked": found.checked}
@@ -74,7 +75,7 @@ def test_the_lists_of_imagenet_c_fit_into_little_memory(tmp_path: Path) -> None:
     )
     facts = json.loads(run.stdout)
     assert facts["checked"] == CELLS * IMAGES
-    assert facts["missing"] == ["c3/2/class007/ILSVRC2012_val_00000007.JPEG"]
-    assert (facts["extra"], facts["changed"]) == (["c4/1/extra"], 0)
+    assert facts["missing"] == ["defocus_blur/2/class007/ILSVRC2012_val_00000007.JPEG"]
+    assert (facts["extra"], facts["changed"]) == (["glass_blur/1/extra"], 0)
     assert facts["write_mib"] - facts["before_mib"] < 50
     assert facts["verify_mib"] - facts["before_mib"] < 100  # the names of one of the 75 lists, and little else

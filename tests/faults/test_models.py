@@ -152,7 +152,7 @@ def test_a_random_factory_does_not_depend_on_the_workers(tmp_path: Path) -> None
     (tmp_path / "random_net.py").write_text(SENSITIVE + RANDOM["a defense"])
     spec = f"python:{tmp_path}/random_net.py:make"
     found = [
-        score(spec, "digits", FEW, out=tmp_path / str(workers), limit=24, batch_size=8, workers=workers)[0]
+        score(spec, "digits", FEW, out=tmp_path / str(workers), limit=24, batch_size=8, workers=workers).path
         for workers in (0, 2)
     ]
     assert found[0].with_suffix(".npz").read_bytes() == found[1].with_suffix(".npz").read_bytes()
