@@ -67,12 +67,12 @@ def _why_no_mce(run: Resampled, corruptions: Collection[str]) -> str:
     partly = [name for name in lacking if name in ran and name not in run.complete]
     severities = sorted({severity for name, severity in run.columns if name in partly})
     reasons = {
-        "were not run": [name for name in lacking if name not in ran],
-        f"were run at severities {', '.join(map(str, severities))} alone": partly,
-        "are not in the baseline": [name for name in lacking if name in run.complete],
+        "not run": [name for name in lacking if name not in ran],
+        f"run only at severity {', '.join(map(str, severities))}": partly,
+        "not in the baseline": [name for name in lacking if name in run.complete],
     }
     told = (f"{len(names)} {what}" for what, names in reasons.items() if names)
-    return f"mCE needs all fifteen corruptions at five severities; {' and '.join(told)}."
+    return f"mCE needs all fifteen corruptions at five severities; {', '.join(told)}."
 
 
 def _ce(run: Resampled, name: str, baseline: Baseline) -> Sampled:
